@@ -1,0 +1,74 @@
+using System.Reflection;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+
+namespace PaymentSync.Migrations;
+
+/// <summary>Carries the migrations and nothing else: the schema is written in SQL (sql/*.sql), so there is no model to compare.</summary>
+public sealed class MigrationsDbContext(DbContextOptions<MigrationsDbContext> options) : DbContext(options);
+
+[DbContext(typeof(MigrationsDbContext)), Migration(Id)]
+public sealed class LegacyBaseline : Migration
+{
+    /// <summary>Recorded instead of run on a database whose tables a host application made.</summary>
+    public const string Id = "20261121000001_LegacyBaseline";
+
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("01_legacy_baseline.sql"));
+}
+
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000002_PaymentSyncSchema")]
+public sealed class PaymentSyncSchema : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("02_paymentsync_schema.sql"));
+}
+
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000003_XeroSyncsColumns")]
+public sealed class XeroSyncsColumns : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("03_xero_syncs_columns.sql"));
+}
+
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000004_XeroSyncsIndexes")]
+public sealed class XeroSyncsIndexes : Migration
+{
+    // CONCURRENTLY cannot run in a transaction, nor beside another statement: each goes alone.
+    protected override void Up(MigrationBuilder migrationBuilder)
+    {
+        foreach (var statement in SqlFile.Statements("04_xero_syncs_indexes.sql"))
+            migrationBuilder.Sql(statement, suppressTransaction: true);
+    }
+}
+
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000005_XeroSyncsGuards")]
+public sealed class XeroSyncsGuards : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("05_xero_syncs_guards.sql"));
+}
+
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000006_Confirmation")]
+public sealed class ConfirmationFunctions : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("06_confirmation.sql"));
+}
+
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000007_CallBudget")]
+public sealed class CallBudget : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("07_call_budget.sql"));
+}
+
+static class SqlFile
+{
+    public static string Read(string name)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"The migration file {name} is not embedded in the assembly.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    /// <summary>The file's statements, each ended by a semicolon at the end of a line (so no function bodies in such a file).</summary>
+    public static IEnumerable<string> Statements(string name) =>
+        Read(name).Split(";\n", StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+}

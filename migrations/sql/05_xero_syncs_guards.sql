@@ -1,0 +1,122 @@
+-- What must hold for every row, whoever writes it.
+CREATE FUNCTION paymentsync.is_held(code text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT coalesce(code LIKE 'payment.%' OR code LIKE 'legacy.%'
+     OR code IN ('link.cancelled', 'xero.total_differs', 'xero.document_voided', 'xero.tenant_changed'), false) $$;
+COMMENT ON FUNCTION paymentsync.is_held(text) IS 'Codes that only a person''s resolve, with a reason, makes due again.';
+
+ALTER TABLE xero_syncs
+  ADD CONSTRAINT xero_syncs_retrying_means_leased CHECK ((status = 'RETRYING') = (lease_owner IS NOT NULL) AND (lease_owner IS NULL) = (lease_expires_at IS NULL)) NOT VALID,
+  ADD CONSTRAINT xero_syncs_scheduled_only_while_waiting CHECK (next_retry_at IS NULL OR status IN ('PENDING', 'FAILED')) NOT VALID,
+  ADD CONSTRAINT xero_syncs_held_is_not_scheduled CHECK (NOT (status = 'FAILED' AND paymentsync.is_held(failure_code) AND next_retry_at IS NOT NULL)) NOT VALID,
+  ADD CONSTRAINT xero_syncs_success_has_no_open_request CHECK (status <> 'SUCCESS' OR open_request_id IS NULL) NOT VALID,
+  ADD CONSTRAINT xero_syncs_failed_has_a_reason CHECK (status <> 'FAILED' OR (failure_kind IS NOT NULL AND failure_code IS NOT NULL)) NOT VALID,
+  ADD CONSTRAINT xero_syncs_failure_kind_known CHECK (failure_kind IN ('TRANSIENT', 'UNCERTAIN', 'NEEDS_ACTION', 'PERMANENT')) NOT VALID,
+  ADD CONSTRAINT xero_syncs_absence_belongs_to_a_request CHECK (absent_since IS NULL OR open_request_id IS NOT NULL) NOT VALID,
+  ADD CONSTRAINT xero_syncs_open_request_names_its_tenant CHECK (open_request_id IS NULL OR tenant_id IS NOT NULL) NOT VALID,
+  ADD CONSTRAINT xero_syncs_money_is_positive CHECK (amount > 0 AND currency ~ '^[A-Z]{3}$') NOT VALID,
+  ADD CONSTRAINT xero_syncs_counts_are_not_negative CHECK (attempt >= 0 AND retry_count >= 0) NOT VALID,
+  ADD CONSTRAINT xero_syncs_due_because_known CHECK (due_because IN ('RESUME', 'REPLAY')) NOT VALID;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_retrying_means_leased;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_scheduled_only_while_waiting;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_held_is_not_scheduled;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_success_has_no_open_request;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_failed_has_a_reason;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_failure_kind_known;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_absence_belongs_to_a_request;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_open_request_names_its_tenant;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_money_is_positive;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_counts_are_not_negative;
+ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_due_because_known;
+
+CREATE FUNCTION paymentsync.is_writer() RETURNS boolean LANGUAGE sql STABLE
+  AS $$ SELECT coalesce(current_setting('paymentsync.writer', true), '') = 'on' $$;
+COMMENT ON FUNCTION paymentsync.is_writer() IS 'PaymentSync''s own connections set paymentsync.writer=on; everybody else is the host application.';
+
+CREATE FUNCTION paymentsync.count_host_write(what text) RETURNS void LANGUAGE sql
+  AS $$ INSERT INTO paymentsync.host_writes AS w (day, kind, writes) VALUES ((paymentsync.now() AT TIME ZONE 'UTC')::date, what, 1)
+        ON CONFLICT (day, kind) DO UPDATE SET writes = w.writes + 1 $$;
+
+CREATE FUNCTION paymentsync.guard_sync_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.organization_id IS NULL THEN
+    SELECT l.organization_id INTO NEW.organization_id FROM public.payment_links l WHERE l.id = NEW.payment_link_id;
+  END IF;
+  IF NOT paymentsync.is_writer() THEN
+    -- A host's insert stays legal, but says nothing about money: the row waits until a confirmation builds its document.
+    PERFORM paymentsync.count_host_write('insert');
+    NEW.status := 'PENDING';
+    NEW.next_retry_at := NULL;
+    NEW.failure_kind := NULL;
+    NEW.failure_code := 'waiting.confirmation';
+    NEW.error_message := NULL;
+    NEW.retry_count := 0;
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION paymentsync.guard_sync_update() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT paymentsync.is_writer() THEN
+    -- The host's statement must not fail, and must not change anything either.
+    PERFORM paymentsync.count_host_write('update ' || OLD.status || ' to ' || NEW.status);
+    IF OLD.status = 'FAILED' AND NEW.status = 'PENDING' AND NOT paymentsync.is_held(OLD.failure_code) THEN
+      OLD.next_retry_at := paymentsync.now();
+    END IF;
+    RETURN OLD;
+  END IF;
+
+  IF (NEW.id, NEW.payment_link_id, NEW.sync_type, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.payment_link_id, OLD.sync_type, OLD.created_at)
+     OR (OLD.organization_id IS NOT NULL AND NEW.organization_id IS DISTINCT FROM OLD.organization_id) THEN
+    RAISE EXCEPTION 'xero_syncs %: identity never changes', OLD.id USING ERRCODE = 'PS010';
+  END IF;
+  IF OLD.status = 'SUCCESS' AND NEW.status <> 'SUCCESS' THEN
+    RAISE EXCEPTION 'xero_syncs %: SUCCESS is final', OLD.id USING ERRCODE = 'PS011';
+  END IF;
+  IF (OLD.xero_invoice_id IS NOT NULL AND NEW.xero_invoice_id IS DISTINCT FROM OLD.xero_invoice_id)
+     OR (OLD.xero_payment_id IS NOT NULL AND NEW.xero_payment_id IS DISTINCT FROM OLD.xero_payment_id) THEN
+    RAISE EXCEPTION 'xero_syncs %: a Xero id is written once', OLD.id USING ERRCODE = 'PS012';
+  END IF;
+  IF NEW.status = 'SUCCESS' AND OLD.status <> 'SUCCESS'
+     AND (CASE NEW.sync_type WHEN 'INVOICE' THEN NEW.xero_invoice_id WHEN 'PAYMENT' THEN NEW.xero_payment_id END) IS NULL THEN
+    RAISE EXCEPTION 'xero_syncs %: SUCCESS needs the id of the document in Xero', OLD.id USING ERRCODE = 'PS013';
+  END IF;
+  IF (OLD.provider_payment_id IS NOT NULL
+      AND (NEW.provider, NEW.provider_payment_id, NEW.amount, NEW.currency) IS DISTINCT FROM (OLD.provider, OLD.provider_payment_id, OLD.amount, OLD.currency))
+     OR (OLD.tenant_id IS NOT NULL AND NEW.tenant_id IS DISTINCT FROM OLD.tenant_id) THEN
+    RAISE EXCEPTION 'xero_syncs %: the payment and the tenant it is about are written once', OLD.id USING ERRCODE = 'PS014';
+  END IF;
+  IF OLD.document_number IS NOT NULL
+     AND (NEW.document_number IS DISTINCT FROM OLD.document_number OR NEW.request_payload IS DISTINCT FROM OLD.request_payload) THEN
+    RAISE EXCEPTION 'xero_syncs %: the document is frozen', OLD.id USING ERRCODE = 'PS015';
+  END IF;
+  IF OLD.open_request_id IS NOT NULL AND NEW.open_request_id IS NOT NULL AND NEW.open_request_id <> OLD.open_request_id THEN
+    RAISE EXCEPTION 'xero_syncs %: its open request must be settled before another is made', OLD.id USING ERRCODE = 'PS016';
+  END IF;
+  IF NEW.attempt < OLD.attempt THEN
+    RAISE EXCEPTION 'xero_syncs %: the fence only grows', OLD.id USING ERRCODE = 'PS017';
+  END IF;
+  IF OLD.status = 'FAILED' AND paymentsync.is_held(OLD.failure_code) AND NOT (OLD.failure_code = ANY (NEW.released))
+     AND (NEW.status <> OLD.status OR NEW.failure_code IS DISTINCT FROM OLD.failure_code) THEN
+    RAISE EXCEPTION 'xero_syncs %: % is released by a person only', OLD.id, OLD.failure_code USING ERRCODE = 'PS018';
+  END IF;
+  NEW.updated_at := paymentsync.now();
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION paymentsync.guard_sync_delete() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'xero_syncs rows are never deleted: they are the only pointer to what was posted in Xero'
+    USING ERRCODE = 'PS019', HINT = 'A payment link or organisation that has sync rows cannot be deleted either; cancel the link instead.';
+END $$;
+
+CREATE TRIGGER paymentsync_insert BEFORE INSERT ON xero_syncs FOR EACH ROW EXECUTE FUNCTION paymentsync.guard_sync_insert();
+CREATE TRIGGER paymentsync_update BEFORE UPDATE ON xero_syncs FOR EACH ROW EXECUTE FUNCTION paymentsync.guard_sync_update();
+CREATE TRIGGER paymentsync_delete BEFORE DELETE ON xero_syncs FOR EACH ROW EXECUTE FUNCTION paymentsync.guard_sync_delete();
+CREATE TRIGGER paymentsync_truncate BEFORE TRUNCATE ON xero_syncs FOR EACH STATEMENT EXECUTE FUNCTION paymentsync.guard_sync_delete();
+
+CREATE FUNCTION paymentsync.guard_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'PS020';
+END $$;
+CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON paymentsync.audit_log FOR EACH ROW EXECUTE FUNCTION paymentsync.guard_append_only();
+CREATE TRIGGER sync_attempts_append_only BEFORE UPDATE ON paymentsync.sync_attempts FOR EACH ROW EXECUTE FUNCTION paymentsync.guard_append_only();

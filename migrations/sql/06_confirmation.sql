@@ -1,0 +1,298 @@
+-- Confirmation: from a fact that a provider told to the two rows that remember it, in one round trip and one transaction.
+
+CREATE FUNCTION paymentsync.contact_name(customer_name text, customer_email text, shared text, policy text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN policy = 'Shared' THEN shared
+    WHEN cleaned.name <> '' AND cleaned.email <> '' THEN btrim(left(cleaned.name, greatest(0, 255 - length(cleaned.email) - 3))) || ' (' || cleaned.email || ')'
+    WHEN cleaned.email <> '' THEN cleaned.email
+    WHEN cleaned.name <> '' THEN btrim(left(cleaned.name, 255))
+    ELSE shared
+  END
+  FROM (SELECT btrim(regexp_replace(regexp_replace(coalesce(customer_name, ''), '[<>[:cntrl:]]', ' ', 'g'), '\s+', ' ', 'g')) AS name,
+               left(btrim(regexp_replace(coalesce(customer_email, ''), '[<>[:cntrl:][:space:]]', '', 'g')), 200) AS email) cleaned
+$$;
+COMMENT ON FUNCTION paymentsync.contact_name(text, text, text, text) IS
+  'The only contact field ever sent: Xero matches the active contact of that exact name or creates one; any further field would overwrite a person''s edits. No angle brackets, no doubled or edge spaces, at most 255 characters.';
+
+CREATE FUNCTION paymentsync.documents(link uuid, of_provider text, payment text, paid numeric, paid_currency text, occurred timestamptz)
+RETURNS TABLE (sync_type "XeroSyncType", document_number text, payload jsonb, hold text, message text) LANGUAGE sql STABLE AS $$
+  WITH known AS (
+    SELECT l.*, o.organization_id AS has_settings, o.sales_account_code, o.tax_type, o.line_amount_types, o.invoice_prefix, o.amount_policy,
+           o.clearing_accounts #>> ARRAY[of_provider, paid_currency] AS clearing_account,
+           o.lock_date_policy,
+           (occurred AT TIME ZONE coalesce(o.time_zone, 'UTC'))::date AS day,
+           paymentsync.contact_name(l.customer_name, l.customer_email, o.shared_contact, o.contacts) AS contact,
+           paid::numeric(18,2)::text AS money
+      FROM public.payment_links l LEFT JOIN paymentsync.organization_settings o ON o.organization_id = l.organization_id
+     WHERE l.id = link
+  ), judged AS (
+    SELECT known.*, CASE
+        WHEN has_settings IS NULL THEN 'settings.missing'
+        WHEN coalesce(clearing_account, '') = '' THEN 'settings.clearing_account_missing'
+        WHEN paid_currency <> invoice_currency THEN 'payment.currency_mismatch'
+        WHEN amount_policy = 'MustEqualLink' AND paid <> amount THEN 'payment.amount_mismatch'
+      END AS hold
+      FROM known
+  ), told AS (
+    SELECT judged.*, hold LIKE 'settings.%' IS NOT TRUE AS complete, CASE hold
+        WHEN 'settings.missing' THEN 'The organisation has no booking settings. PUT /api/organizations/' || organization_id || ' with its accounts; the sync then goes on by itself.'
+        WHEN 'settings.clearing_account_missing' THEN format('No clearing account is set for %s in %s. Add booking.clearingAccounts.%s.%s to the organisation; the sync then goes on by itself.', of_provider, paid_currency, of_provider, paid_currency)
+        WHEN 'payment.currency_mismatch' THEN format('The customer paid %s %s, but the link is invoiced in %s. Resolve it: book as charged, or refund the customer and mark it failed.', money, paid_currency, invoice_currency)
+        WHEN 'payment.amount_mismatch' THEN format('The customer paid %s %s, but the link asks for %s %s. Resolve it: book as charged, or refund the customer and mark it failed.', money, paid_currency, amount, invoice_currency)
+      END AS message
+      FROM judged
+  )
+  SELECT 'INVOICE'::"XeroSyncType", CASE WHEN complete THEN invoice_prefix || short_code END,
+         CASE WHEN complete THEN jsonb_build_object('number', invoice_prefix || short_code, 'reference', coalesce(invoice_reference, ''), 'date', day, 'contact', contact, 'currency', paid_currency,
+           'lineAmountTypes', line_amount_types, 'lockDatePolicy', lock_date_policy, 'total', money,
+           'lines', jsonb_build_array(jsonb_build_object('description', left(coalesce(nullif(btrim(description), ''), 'Payment ' || payment), 4000), 'quantity', '1',
+             'unitAmount', money, 'accountCode', sales_account_code, 'taxType', tax_type)))
+         ELSE jsonb_build_object('occurredAt', occurred) END, hold, message FROM told
+  UNION ALL
+  SELECT 'PAYMENT', CASE WHEN complete THEN payment END,
+         CASE WHEN complete THEN jsonb_build_object('reference', payment, 'date', day, 'accountCode', clearing_account, 'amount', money, 'currency', paid_currency, 'lockDatePolicy', lock_date_policy)
+         ELSE jsonb_build_object('occurredAt', occurred) END, NULL, NULL FROM told
+$$;
+COMMENT ON FUNCTION paymentsync.documents(uuid, text, text, numeric, text, timestamptz) IS
+  'The two documents of a payment, built once from the link and its organisation''s settings as they are now, and what holds them back. Money is text in major units; dates are the organisation''s calendar days.';
+
+CREATE FUNCTION paymentsync.fact_rank(fact text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT CASE fact WHEN 'paid' THEN 3 WHEN 'failed' THEN 2 WHEN 'expired' THEN 2 WHEN 'unpaid' THEN 1 END $$;
+
+CREATE FUNCTION paymentsync.upsert_syncs(link uuid, of_provider text, payment text, paid numeric, paid_currency text, occurred timestamptz,
+  OUT verdict text, OUT other_payment text, OUT queued uuid[]) LANGUAGE plpgsql AS $$
+DECLARE
+  stands record;
+BEGIN
+  -- The constraint settles races: whoever inserts first decides which payment the rows are about.
+  WITH made AS (
+    INSERT INTO public.xero_syncs AS s (id, payment_link_id, sync_type, status, organization_id, provider, provider_payment_id, amount, currency, document_number, request_payload,
+           failure_kind, failure_code, error_message, next_retry_at, created_at, updated_at)
+    SELECT gen_random_uuid(), link, d.sync_type,
+           (CASE WHEN d.hold IS NULL THEN 'PENDING' ELSE 'FAILED' END)::"XeroSyncStatus",
+           l.organization_id, of_provider, payment, paid, paid_currency, d.document_number, d.payload,
+           CASE WHEN d.hold IS NOT NULL THEN 'NEEDS_ACTION' END,
+           CASE WHEN d.hold IS NOT NULL THEN d.hold WHEN d.sync_type = 'PAYMENT' THEN 'waiting.invoice' END,
+           d.message,
+           CASE WHEN d.hold IS NULL AND d.sync_type = 'INVOICE' THEN paymentsync.now() END,
+           paymentsync.now(), paymentsync.now()
+      FROM paymentsync.documents(link, of_provider, payment, paid, paid_currency, occurred) d
+      JOIN public.payment_links l ON l.id = link
+     ORDER BY d.sync_type
+    ON CONFLICT (payment_link_id, sync_type) DO NOTHING
+    RETURNING s.id)
+  SELECT array_agg(id) INTO queued FROM made;
+
+  IF cardinality(queued) = 2 THEN
+    verdict := 'created';
+    RETURN;
+  END IF;
+
+  SELECT max(s.provider_payment_id) FILTER (WHERE s.provider_payment_id <> payment OR s.provider <> of_provider) AS other,
+         bool_or(s.provider_payment_id IS NULL AND s.failure_code = 'waiting.confirmation') AS waits,
+         bool_and((s.amount, s.currency::text) IS NOT DISTINCT FROM (paid::numeric(18,2), paid_currency)) FILTER (WHERE s.provider_payment_id = payment) AS same_money
+    INTO stands FROM public.xero_syncs s WHERE s.payment_link_id = link;
+  IF stands.other IS NOT NULL THEN
+    verdict := 'second';
+    other_payment := stands.other;
+    RETURN;
+  END IF;
+  IF stands.waits THEN
+    -- A host's insert came first: this confirmation builds its document.
+    UPDATE public.xero_syncs s
+       SET provider = of_provider, provider_payment_id = payment, amount = paid, currency = paid_currency, document_number = d.document_number, request_payload = d.payload,
+           status = (CASE WHEN d.hold IS NULL THEN 'PENDING' ELSE 'FAILED' END)::"XeroSyncStatus",
+           failure_kind = CASE WHEN d.hold IS NOT NULL THEN 'NEEDS_ACTION' END,
+           failure_code = CASE WHEN d.hold IS NOT NULL THEN d.hold WHEN d.sync_type = 'PAYMENT' THEN 'waiting.invoice' END,
+           error_message = d.message,
+           next_retry_at = CASE WHEN d.hold IS NULL AND d.sync_type = 'INVOICE' THEN paymentsync.now() END
+      FROM paymentsync.documents(link, of_provider, payment, paid, paid_currency, occurred) d
+     WHERE s.payment_link_id = link AND s.sync_type = d.sync_type AND s.provider_payment_id IS NULL AND s.failure_code = 'waiting.confirmation';
+  END IF;
+  verdict := CASE WHEN stands.same_money IS FALSE THEN 'differs' ELSE 'exists' END;
+  -- PENDING, RETRYING and SUCCESS stay as they are; FAILED becomes due unless it is held or waits for its settings.
+  WITH due AS (
+    UPDATE public.xero_syncs s SET next_retry_at = paymentsync.now(), due_because = 'RESUME'
+     WHERE s.payment_link_id = link AND s.provider_payment_id = payment AND s.status = 'FAILED' AND s.document_number IS NOT NULL
+       AND NOT paymentsync.is_held(s.failure_code)
+    RETURNING s.id)
+  SELECT array_agg(id) INTO queued FROM due;
+END $$;
+
+CREATE FUNCTION paymentsync.confirm(
+  of_provider text, of_account text, event text, of_type text, told text, payment text, paid numeric, paid_currency text, occurred timestamptz,
+  link_uuid uuid, link_name text, stripe_link text, raw bytea,
+  OUT outcome text, OUT why text, OUT explanation text, OUT event_id uuid, OUT link uuid, OUT organization uuid, OUT queued uuid[], OUT claim_error text) LANGUAGE plpgsql AS $$
+DECLARE
+  key text := lower(of_provider) || ':' || of_account || ':' || payment || ':' || told;
+  claimed boolean := false;
+  verdict record;
+BEGIN
+  IF link_name IS NULL AND stripe_link IS NULL THEN
+    -- Names no link: claims nothing. A paid one is kept whole, in case no other event ever names the link.
+    INSERT INTO paymentsync.events AS e (provider, account, source_event_id, event_type, fact, provider_payment_id, amount, currency, status, reason, message, body, occurred_at)
+    VALUES (of_provider, of_account, event, of_type, told, payment, paid, paid_currency, 'IGNORED', 'link.not_named',
+            'The event names no payment link; another event of the same payment usually does.', CASE WHEN told = 'paid' THEN raw END, occurred)
+    ON CONFLICT (provider, account, source_event_id) WHERE run_key IS NULL DO NOTHING RETURNING e.id INTO event_id;
+    outcome := CASE WHEN event_id IS NULL THEN 'DUPLICATE' ELSE 'IGNORED' END;
+    why := 'link.not_named';
+    RETURN;
+  END IF;
+
+  -- Facts of one payment are settled one after the other, so that precedence cannot be raced.
+  PERFORM pg_advisory_xact_lock(hashtextextended(lower(of_provider) || ':' || of_account || ':' || payment, 7));
+
+  SELECT l.id, l.organization_id INTO link, organization FROM public.payment_links l WHERE l.id = link_uuid;
+  IF link IS NULL AND stripe_link IS NOT NULL THEN
+    SELECT l.id, l.organization_id INTO link, organization
+      FROM paymentsync.payment_link_settings p JOIN public.payment_links l ON l.id = p.payment_link_id WHERE p.stripe_payment_link = stripe_link;
+  END IF;
+
+  BEGIN
+    outcome := CASE
+      WHEN EXISTS (SELECT 1 FROM paymentsync.events e WHERE e.provider = of_provider AND e.account = of_account AND e.provider_payment_id = payment
+                     AND e.run_key IS NOT NULL AND e.run_key <> key AND paymentsync.fact_rank(e.fact) > paymentsync.fact_rank(told)) THEN 'SUPERSEDED'
+      WHEN link IS NULL THEN 'UNMATCHED'
+      ELSE 'COMPLETED' END;
+    IF outcome = 'UNMATCHED' THEN
+      why := 'link.unknown';
+      explanation := format('No payment link is known as %s. Register it (PUT /api/payment-links/…) or resolve the event.', coalesce(link_name, stripe_link));
+    ELSIF outcome = 'COMPLETED' AND told = 'paid' AND paid = 0 THEN
+      why := 'nothing_to_book';
+    END IF;
+    INSERT INTO paymentsync.events AS e (run_key, provider, account, source_event_id, event_type, fact, provider_payment_id, amount, currency,
+                                         link_reference, stripe_payment_link, payment_link_id, status, reason, message, body, occurred_at)
+    VALUES (key, of_provider, of_account, event, of_type, told, payment, paid, paid_currency, link_name, stripe_link, link, outcome, why, explanation,
+            CASE WHEN outcome = 'UNMATCHED' THEN raw END, occurred)
+    ON CONFLICT (run_key) DO UPDATE SET source_event_id = excluded.source_event_id, event_type = excluded.event_type, amount = excluded.amount, currency = excluded.currency,
+       link_reference = excluded.link_reference, stripe_payment_link = excluded.stripe_payment_link, payment_link_id = excluded.payment_link_id, status = excluded.status,
+       reason = excluded.reason, message = excluded.message, body = excluded.body, occurred_at = least(e.occurred_at, excluded.occurred_at), updated_at = paymentsync.now()
+       WHERE e.status = 'UNMATCHED'
+    RETURNING e.id INTO event_id;
+    claimed := event_id IS NOT NULL;
+    IF claimed AND outcome = 'COMPLETED' AND told <> 'unpaid' THEN
+      UPDATE paymentsync.events e SET status = 'SUPERSEDED', reason = 'fact.superseded', body = NULL, updated_at = paymentsync.now()
+       WHERE e.provider = of_provider AND e.account = of_account AND e.provider_payment_id = payment AND e.run_key IS NOT NULL AND e.run_key <> key
+         AND e.status IN ('COMPLETED', 'UNMATCHED') AND paymentsync.fact_rank(e.fact) < paymentsync.fact_rank(told);
+    END IF;
+  EXCEPTION WHEN OTHERS THEN
+    -- The events table is bookkeeping; the rows are the money. Go on without the claim when the table itself is broken.
+    IF SQLSTATE NOT IN ('42P01', '42703', '23514', '53100') AND SQLSTATE NOT LIKE 'XX0%' THEN
+      RAISE;
+    END IF;
+    claim_error := SQLSTATE || ': ' || SQLERRM;
+    IF link IS NULL THEN
+      RAISE EXCEPTION 'the event could not be recorded and its link is unknown: %', claim_error USING ERRCODE = 'PS503';
+    END IF;
+    claimed := false;
+    event_id := NULL;
+    outcome := 'COMPLETED';
+    why := NULL;
+  END;
+
+  IF NOT claimed AND claim_error IS NULL THEN
+    SELECT e.id, e.status, e.reason, e.message INTO event_id, outcome, why, explanation FROM paymentsync.events e WHERE e.run_key = key;
+    IF outcome <> 'COMPLETED' OR why = 'nothing_to_book' THEN
+      outcome := 'DUPLICATE';
+      RETURN;
+    END IF;
+    outcome := 'DUPLICATE';
+  END IF;
+  IF outcome NOT IN ('COMPLETED', 'DUPLICATE') OR told <> 'paid' OR paid = 0 THEN
+    RETURN;
+  END IF;
+
+  BEGIN
+    SELECT * INTO verdict FROM paymentsync.upsert_syncs(link, of_provider, payment, paid, paid_currency, occurred);
+    queued := verdict.queued;
+    IF verdict.verdict = 'second' THEN
+      why := 'payment.second_payment';
+      explanation := format('The link is already paid by %s; %s is a second payment of %s %s. Refund it or attach it to another link.', verdict.other_payment, payment, paid::numeric(18,2), paid_currency);
+    ELSIF verdict.verdict = 'differs' THEN
+      why := 'payment.amount_differs';
+      explanation := format('Payment %s was recorded with another amount or currency than the %s %s told now.', payment, paid::numeric(18,2), paid_currency);
+    END IF;
+  EXCEPTION WHEN unique_violation THEN
+    queued := NULL;
+    why := 'payment.number_in_use';
+    explanation := format('The invoice number or payment reference of this link is taken by another link of the organisation (payment %s). Attach the event to the right link, or resolve it.', payment);
+  END;
+
+  IF why LIKE 'payment.%' THEN
+    outcome := 'NEEDS_ACTION';
+    IF claim_error IS NULL THEN
+      UPDATE paymentsync.events e SET status = 'NEEDS_ACTION', reason = why, message = explanation, body = raw, updated_at = paymentsync.now() WHERE e.id = event_id AND e.status = 'COMPLETED';
+      IF NOT FOUND AND NOT claimed THEN
+        outcome := 'DUPLICATE';
+      END IF;
+    END IF;
+  ELSE
+    UPDATE public.payment_links l SET status = 'PAID', updated_at = paymentsync.now()
+     WHERE l.id = link AND l.status IN ('DRAFT', 'OPEN', 'PAID_UNVERIFIED') AND NOT (SELECT i.host_owned FROM paymentsync.installation i);
+  END IF;
+
+  -- Fail open on bookkeeping, closed on money: without a claim, the answer may be yes only when the rows hold this very payment.
+  IF claim_error IS NOT NULL AND (SELECT count(*) FROM public.xero_syncs s WHERE s.payment_link_id = link AND s.provider_payment_id = payment
+                                    AND s.amount = paid AND s.currency = paid_currency) < 2 THEN
+    RAISE EXCEPTION 'the event could not be recorded and no rows hold this payment: %', claim_error USING ERRCODE = 'PS503';
+  END IF;
+END $$;
+COMMENT ON FUNCTION paymentsync.confirm(text, text, text, text, text, text, numeric, text, timestamptz, uuid, text, text, bytea) IS
+  'Claims one fact, upserts the link''s two sync rows and says what became of it. amount: major units. outcome: COMPLETED, DUPLICATE, SUPERSEDED, UNMATCHED, IGNORED or NEEDS_ACTION.';
+
+CREATE FUNCTION paymentsync.hear_again(event uuid, to_link uuid DEFAULT NULL,
+  OUT outcome text, OUT why text, OUT explanation text, OUT event_id uuid, OUT link uuid, OUT organization uuid, OUT queued uuid[], OUT claim_error text) LANGUAGE plpgsql AS $$
+DECLARE
+  e paymentsync.events;
+BEGIN
+  UPDATE paymentsync.events x SET status = 'UNMATCHED', updated_at = paymentsync.now()
+   WHERE x.id = event AND x.run_key IS NOT NULL AND x.fact IS NOT NULL AND (x.status = 'UNMATCHED' OR (x.status = 'NEEDS_ACTION' AND to_link IS NOT NULL)) RETURNING x.* INTO e;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  SELECT c.* INTO outcome, why, explanation, event_id, link, organization, queued, claim_error
+    FROM paymentsync.confirm(e.provider, e.account, e.source_event_id, e.event_type, e.fact, e.provider_payment_id, coalesce(e.amount, 0), e.currency::text, e.occurred_at,
+           coalesce(to_link, CASE WHEN e.link_reference ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN e.link_reference::uuid END),
+           coalesce(to_link::text, e.link_reference), CASE WHEN to_link IS NULL THEN e.stripe_payment_link END, e.body) c;
+END $$;
+COMMENT ON FUNCTION paymentsync.hear_again(uuid, uuid) IS 'The ordinary road once more for a kept event: its link became known, or a person named one.';
+
+CREATE FUNCTION paymentsync.freeze_waiting(of_organization uuid) RETURNS bigint LANGUAGE sql AS $$
+  WITH frozen AS (
+    UPDATE public.xero_syncs s
+       SET document_number = d.document_number, request_payload = d.payload,
+           status = (CASE WHEN d.sync_type = 'PAYMENT' OR d.hold IS NULL THEN 'PENDING' ELSE 'FAILED' END)::"XeroSyncStatus",
+           failure_kind = CASE WHEN d.hold IS NOT NULL THEN 'NEEDS_ACTION' END,
+           failure_code = CASE WHEN d.sync_type = 'PAYMENT' THEN 'waiting.invoice' ELSE d.hold END,
+           error_message = d.message,
+           due_because = 'RESUME',
+           next_retry_at = CASE WHEN d.sync_type = 'INVOICE' AND d.hold IS NULL THEN paymentsync.now() END
+      FROM public.xero_syncs w
+      CROSS JOIN LATERAL paymentsync.documents(w.payment_link_id, w.provider, w.provider_payment_id, w.amount, w.currency::text, (w.request_payload ->> 'occurredAt')::timestamptz) d
+     WHERE w.organization_id = of_organization AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL
+       AND w.sync_type = d.sync_type AND s.id = w.id
+    RETURNING s.id)
+  SELECT count(*) FROM frozen
+$$;
+COMMENT ON FUNCTION paymentsync.freeze_waiting(uuid) IS 'Builds the documents of rows that waited for booking settings, once those are there.';
+
+CREATE FUNCTION paymentsync.mark_unlinked(older_than interval) RETURNS bigint LANGUAGE sql AS $$
+  WITH unlinked AS (
+    SELECT DISTINCT ON (e.provider, e.account, e.provider_payment_id) e.id
+      FROM paymentsync.events e
+     WHERE e.status = 'IGNORED' AND e.run_key IS NULL AND e.fact = 'paid' AND e.amount > 0 AND e.reason = 'link.not_named'
+       AND e.received_at < (SELECT paymentsync.now()) - older_than
+       AND NOT EXISTS (SELECT 1 FROM public.xero_syncs s WHERE s.provider_payment_id = e.provider_payment_id AND s.provider = e.provider)
+       AND NOT EXISTS (SELECT 1 FROM paymentsync.events c WHERE c.provider = e.provider AND c.account = e.account AND c.provider_payment_id = e.provider_payment_id
+                          AND c.run_key IS NOT NULL)
+     ORDER BY e.provider, e.account, e.provider_payment_id, e.received_at
+  ), marked AS (
+    UPDATE paymentsync.events e
+       SET status = 'UNMATCHED', reason = 'payment.no_link', run_key = lower(e.provider) || ':' || e.account || ':' || e.provider_payment_id || ':paid',
+           message = format('Payment %s of %s %s names no link and no other event did. Attach it to a link or resolve it.', e.provider_payment_id, e.amount, e.currency),
+           updated_at = paymentsync.now()
+      FROM unlinked u WHERE e.id = u.id
+    RETURNING e.id)
+  SELECT count(*) FROM marked
+$$;
+COMMENT ON FUNCTION paymentsync.mark_unlinked(interval) IS 'Money without a link becomes visible: paid events that named none, whose payment no row and no claimed event knows after this time.';

@@ -1,0 +1,79 @@
+using System.Net.Sockets;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Npgsql.NameTranslation;
+
+namespace PaymentSync.Database;
+
+static class DatabaseSetup
+{
+    public static void AddDatabase(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton(services => BuildDataSource(ConnectionString(builder.Configuration), services.GetRequiredService<ILoggerFactory>()));
+        builder.Services.AddDbContextPool<PaymentSyncDbContext>((services, options) => options
+            .UseNpgsql(services.GetRequiredService<NpgsqlDataSource>(), npgsql => npgsql
+                .MapEnum<XeroSyncs.XeroSyncType>("XeroSyncType", nameTranslator: new NpgsqlNullNameTranslator())
+                .MapEnum<XeroSyncs.XeroSyncStatus>("XeroSyncStatus", nameTranslator: new NpgsqlNullNameTranslator()))
+            .UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking));
+        builder.Services.AddSingleton<DatabaseClock>();
+        builder.Services.AddSingleton<TimeProvider>(services => services.GetRequiredService<DatabaseClock>());
+        builder.Services.AddHostedService(services => services.GetRequiredService<DatabaseClock>());
+
+        builder.Services.AddDataProtection().SetApplicationName("PaymentSync");
+        builder.Services.AddSingleton(MasterKey.From(builder.Configuration, builder.Environment));
+        builder.Services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(services => new ConfigureOptions<KeyManagementOptions>(options =>
+        {
+            options.XmlRepository = new KeyRing(services.GetRequiredService<NpgsqlDataSource>());
+            options.XmlEncryptor = new KeyRingEncryptor(services.GetRequiredService<MasterKey>());
+        }));
+    }
+
+    /// <exception cref="StartProblem">No connection string is configured.</exception>
+    public static string ConnectionString(IConfiguration configuration) =>
+        configuration.GetConnectionString("PaymentSync") is { Length: > 0 } connectionString
+            ? connectionString
+            : throw new StartProblem("no connection string. Set ConnectionStrings__PaymentSync, for example \"Host=127.0.0.1;Database=paymentsync;Username=paymentsync\".");
+
+    public static NpgsqlDataSource BuildDataSource(string connectionString, ILoggerFactory? loggers = null)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            ApplicationName = "PaymentSync",
+            GssEncryptionMode = GssEncryptionMode.Disable,
+            MaxAutoPrepare = 60,
+        };
+        // The guards of xero_syncs know us by this setting; everybody else is the host application.
+        settings.Options = string.Join(' ', settings.Options, "-c paymentsync.writer=on").Trim();
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        builder.MapEnum<XeroSyncs.XeroSyncType>("XeroSyncType", new NpgsqlNullNameTranslator());
+        builder.MapEnum<XeroSyncs.XeroSyncStatus>("XeroSyncStatus", new NpgsqlNullNameTranslator());
+        builder.UseLoggerFactory(loggers);
+        return builder.Build();
+    }
+
+    /// <summary>Whether the database could not be reached or refused to work, as opposed to refusing what was asked.</summary>
+    public static bool IsUnavailable(Exception problem) => problem switch
+    {
+        PostgresException refused => refused.SqlState is "53300" or "57P01" or "57P02" or "57P03" or "53100" or "53200" or "25006" or "PS503"
+                                     || refused.SqlState.StartsWith("08", StringComparison.Ordinal) || refused.SqlState.StartsWith("XX", StringComparison.Ordinal),
+        NpgsqlException or SocketException or TimeoutException => true,
+        _ => problem.InnerException is { } inner && IsUnavailable(inner),
+    };
+}
+
+/// <summary>The service cannot start; the message is a sentence that says what to do.</summary>
+public sealed class StartProblem(string message) : Exception(message)
+{
+    /// <returns>A sentence for the operator, or null when the exception is a defect and should be seen whole.</returns>
+    public static string? Explain(Exception problem) => problem switch
+    {
+        StartProblem known => known.Message,
+        OptionsValidationException options => string.Join(" ", options.Failures),
+        IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException taken } => $"{taken.Message} Set PAYMENTSYNC_URL to a free address.",
+        _ when DatabaseSetup.IsUnavailable(problem) => $"the database cannot be used: {problem.Message} Check ConnectionStrings__PaymentSync and that PostgreSQL runs.",
+        _ => null,
+    };
+}

@@ -1,0 +1,93 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Xml.Linq;
+using Microsoft.AspNetCore.DataProtection.Repositories;
+using Microsoft.AspNetCore.DataProtection.XmlEncryption;
+using Npgsql;
+
+namespace PaymentSync.Database;
+
+/// <summary>The data-protection key ring in PostgreSQL, shared by all nodes. Each key is wrapped by the master key before it is stored.</summary>
+sealed class KeyRing(NpgsqlDataSource database) : IXmlRepository
+{
+    // Data Protection's contract is synchronous; it reads the ring once a day and writes it once in 90.
+    public IReadOnlyCollection<XElement> GetAllElements()
+    {
+        using var command = database.CreateCommand("SELECT xml FROM paymentsync.data_protection_keys");
+        using var reader = command.ExecuteReader();
+        var elements = new List<XElement>();
+        while (reader.Read())
+            elements.Add(XElement.Parse(reader.GetString(0)));
+        return elements;
+    }
+
+    public void StoreElement(XElement element, string friendlyName)
+    {
+        using var command = database.CreateCommand("INSERT INTO paymentsync.data_protection_keys (id, xml) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING");
+        command.Parameters.AddWithValue(friendlyName);
+        command.Parameters.AddWithValue(element.ToString(SaveOptions.DisableFormatting));
+        command.ExecuteNonQuery();
+    }
+}
+
+/// <summary>What wraps the key ring: PAYMENTSYNC_MASTER_KEY, any text of at least 16 characters.</summary>
+sealed class MasterKey
+{
+    const int MinimumLength = 16;
+    readonly byte[] _key;
+
+    MasterKey(string secret) => _key = HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(secret), 32, info: "PaymentSync key ring"u8.ToArray());
+
+    /// <exception cref="StartProblem">Outside Development no usable master key is set.</exception>
+    public static MasterKey From(IConfiguration configuration, IHostEnvironment environment)
+    {
+        var secret = configuration["PAYMENTSYNC_MASTER_KEY"];
+        if (secret is { Length: >= MinimumLength })
+            return new MasterKey(secret);
+        if (secret is null or "" && environment.IsDevelopment())
+            return new MasterKey("development only: not a secret");
+        throw new StartProblem($"PAYMENTSYNC_MASTER_KEY must be set to at least {MinimumLength} characters: it encrypts the Xero credentials in the database. Make one with: openssl rand -base64 32");
+    }
+
+    public byte[] Wrap(byte[] plain)
+    {
+        using var aes = new AesGcm(_key, AesGcm.TagByteSizes.MaxSize);
+        var wrapped = new byte[NonceSize + TagSize + plain.Length];
+        RandomNumberGenerator.Fill(wrapped.AsSpan(0, NonceSize));
+        aes.Encrypt(wrapped.AsSpan(0, NonceSize), plain, wrapped.AsSpan(NonceSize + TagSize), wrapped.AsSpan(NonceSize, TagSize));
+        return wrapped;
+    }
+
+    /// <exception cref="StartProblem">The ring was wrapped by another master key.</exception>
+    public byte[] Unwrap(byte[] wrapped)
+    {
+        using var aes = new AesGcm(_key, AesGcm.TagByteSizes.MaxSize);
+        var plain = new byte[wrapped.Length - NonceSize - TagSize];
+        try
+        {
+            aes.Decrypt(wrapped.AsSpan(0, NonceSize), wrapped.AsSpan(NonceSize + TagSize), wrapped.AsSpan(NonceSize, TagSize), plain);
+        }
+        catch (AuthenticationTagMismatchException)
+        {
+            throw new StartProblem("PAYMENTSYNC_MASTER_KEY is not the key that the stored credentials were encrypted with. Set the former key, or reconnect every organisation.");
+        }
+        return plain;
+    }
+
+    static int NonceSize => AesGcm.NonceByteSizes.MaxSize;
+    static int TagSize => AesGcm.TagByteSizes.MaxSize;
+}
+
+sealed class KeyRingEncryptor(MasterKey master) : IXmlEncryptor
+{
+    public EncryptedXmlInfo Encrypt(XElement plaintextElement) => new(
+        new XElement("wrapped", Convert.ToBase64String(master.Wrap(Encoding.UTF8.GetBytes(plaintextElement.ToString(SaveOptions.DisableFormatting))))),
+        typeof(KeyRingDecryptor));
+}
+
+/// <summary>Named in the stored XML and made by Data Protection itself, hence public and with this constructor.</summary>
+public sealed class KeyRingDecryptor(IServiceProvider services) : IXmlDecryptor
+{
+    public XElement Decrypt(XElement encryptedElement) =>
+        XElement.Parse(Encoding.UTF8.GetString(services.GetRequiredService<MasterKey>().Unwrap(Convert.FromBase64String(encryptedElement.Value))));
+}

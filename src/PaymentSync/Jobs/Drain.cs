@@ -1,0 +1,209 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Options;
+using PaymentSync.Xero;
+using PaymentSync.XeroSyncs;
+
+namespace PaymentSync.Jobs;
+
+/// <summary>How a drain ended.</summary>
+/// <param name="More">Its time slice ended before the work did.</param>
+/// <param name="Wait">The budget is used up for this long.</param>
+sealed record DrainResult(bool More, TimeSpan? Wait)
+{
+    public static DrainResult Nothing => new(false, null);
+}
+
+/// <summary>
+/// One organisation's turn: drain lease → budget slot → claim → intent → send → complete, invoices before their payments, until
+/// nothing is due, the budget says wait, or the time slice is over.
+/// </summary>
+sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections connections, XeroTokens tokens, CallBudget budget, XeroWriter writer, XeroLookUps looks,
+    Outcomes outcomes, IOptions<WorkerOptions> worker, IOptions<XeroOptions> xero, ILogger<Drain> log)
+{
+    static readonly string Node = $"{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid().ToString("N")[..6]}";
+
+    public async Task<DrainResult> RunAsync(Guid organisation, CancellationToken stopping)
+    {
+        // Not a turn for its own sake: a drain that cannot talk to Xero claims nothing.
+        if (await connections.FindActiveAsync(organisation, stopping) is not { } connection)
+            return DrainResult.Nothing;
+        var owner = $"{Node}:{Guid.NewGuid().ToString("N")[..8]}";
+        if (!await leases.TakeAsync(organisation, owner, worker.Value.DrainLease, stopping))
+            return DrainResult.Nothing;
+        try
+        {
+            switch (await tokens.GetAsync(connection, notThis: null, stopping))
+            {
+                case XeroTokens.Answer.Granted granted:
+                    var turn = new Turn(this, new XeroSession(connection, owner, granted.AccessToken, tokens, budget), stopping);
+                    return await turn.RunAsync();
+                case XeroTokens.Answer.Refused refused:
+                    LogRefused(organisation, refused.Error);
+                    await connections.DisconnectAsync(organisation, stopping);
+                    return DrainResult.Nothing;
+                case XeroTokens.Answer.Unavailable unavailable:
+                    LogNoToken(organisation, unavailable.Reason);
+                    return DrainResult.Nothing;
+                default:
+                    throw new UnreachableException();
+            }
+        }
+        finally
+        {
+            await leases.GiveBackAsync(organisation, owner);
+        }
+    }
+
+    /// <summary>The lanes of one drain. A further lane starts only when a claim came back full, so that few rows make few calls.</summary>
+    sealed class Turn(Drain drain, XeroSession session, CancellationToken stopping)
+    {
+        readonly long _started = Stopwatch.GetTimestamp();
+        readonly List<Task> _lanes = [];
+        readonly Lock _gate = new();
+        long _renewedAt = Stopwatch.GetTimestamp();
+        bool _lost;
+
+        bool SliceOver => Stopwatch.GetElapsedTime(_started) > drain.worker.Value.TimeSlice;
+
+        public async Task<DrainResult> RunAsync()
+        {
+            StartLane();
+            for (var next = 0; ; next++)
+            {
+                Task lane;
+                lock (_gate)
+                {
+                    if (next == _lanes.Count)
+                        break;
+                    lane = _lanes[next];
+                }
+                await lane;
+            }
+            return new DrainResult(SliceOver && session.Wait is null && !_lost, session.Wait);
+        }
+
+        void StartLane()
+        {
+            lock (_gate)
+            {
+                if (_lanes.Count < drain.worker.Value.Lanes)
+                    _lanes.Add(LaneAsync());
+            }
+        }
+
+        async Task LaneAsync()
+        {
+            await Task.Yield();
+            while (!stopping.IsCancellationRequested && !SliceOver && await StillOursAsync())
+            {
+                var claimed = await InvoicesAsync();
+                claimed += await PaymentsAsync();
+                if (claimed == 0)
+                    return;
+            }
+        }
+
+        async Task<bool> StillOursAsync()
+        {
+            if (Stopwatch.GetElapsedTime(Volatile.Read(ref _renewedAt)) < drain.worker.Value.DrainLease / 4)
+                return !Volatile.Read(ref _lost);
+            Volatile.Write(ref _renewedAt, Stopwatch.GetTimestamp());
+            if (!await drain.leases.TakeAsync(session.Organisation, session.Owner, drain.worker.Value.DrainLease, stopping))
+                Volatile.Write(ref _lost, true);
+            return !Volatile.Read(ref _lost);
+        }
+
+        async Task<int> InvoicesAsync()
+        {
+            if (await session.ReserveAsync(stopping) is not { } slot)
+                return 0;
+            var syncs = await ClaimAsync(XeroSyncType.INVOICE);
+            CallSlot? held = slot;
+            var open = await SettleWithoutCallAsync(syncs);
+            var verify = open.Where(sync => sync.MustLookFirst).ToList();
+            var send = open.Where(sync => !sync.MustLookFirst).ToList();
+            if (verify.Count > 0)
+            {
+                await drain.looks.VerifyInvoicesAsync(session, verify, held, stopping);
+                held = null;
+            }
+            if (send.Count > 0)
+                held = await SendAsync(XeroSyncType.INVOICE, send, held);
+            if (held is not null)
+                await session.GiveBackAsync(held);
+            return syncs.Count;
+        }
+
+        async Task<int> PaymentsAsync()
+        {
+            if (await session.ReserveAsync(stopping) is not { } slot)
+                return 0;
+            var syncs = await ClaimAsync(XeroSyncType.PAYMENT);
+            CallSlot? held = slot;
+            var open = await SettleWithoutCallAsync(syncs);
+            // A payment is sent only against an invoice whose state was read during this drain; one that may exist already is always read anew.
+            var unread = open.Where(sync => sync.MustLookFirst || session.Seen(sync.XeroInvoiceId) is null).ToList();
+            var send = await drain.looks.SettleFromSeenAsync(session, [.. open.Except(unread)]);
+            if (unread.Count > 0)
+            {
+                send.AddRange(await drain.looks.ReadForPaymentsAsync(session, unread, held, stopping));
+                held = null;
+            }
+            if (send.Count > 0)
+                held = await SendAsync(XeroSyncType.PAYMENT, send, held);
+            if (held is not null)
+                await session.GiveBackAsync(held);
+            return syncs.Count;
+        }
+
+        async Task<List<ClaimedSync>> ClaimAsync(XeroSyncType type)
+        {
+            var limit = drain.xero.Value.BatchSize;
+            var syncs = await drain.queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain.worker.Value.RowLease, stopping);
+            if (syncs.Count == limit)
+                StartLane();
+            return syncs;
+        }
+
+        /// <returns>Null: the slot is used up, or there was none and the rows are given back.</returns>
+        async Task<CallSlot?> SendAsync(XeroSyncType type, List<ClaimedSync> syncs, CallSlot? slot)
+        {
+            slot ??= await session.ReserveAsync(stopping);
+            if (slot is null)
+                await drain.queue.GiveBackAsync(syncs, session.Owner, TimeSpan.Zero, CancellationToken.None);
+            else
+                await drain.writer.SendAsync(session, type, syncs, slot, stopping);
+            return null;
+        }
+
+        /// <returns>The rows that still need Xero.</returns>
+        async Task<List<ClaimedSync>> SettleWithoutCallAsync(List<ClaimedSync> syncs)
+        {
+            var settled = syncs.Select(WithoutCall).OfType<SyncResult>().ToList();
+            if (settled.Count == 0)
+                return syncs;
+            await drain.queue.CompleteAsync(session.Organisation, settled, session.Owner, request: null, CancellationToken.None);
+            return [.. syncs.Except(settled.Select(result => result.Sync))];
+        }
+
+        SyncResult? WithoutCall(ClaimedSync sync)
+        {
+            SyncResult Hold(string code, string message) =>
+                drain.outcomes.Failed(sync, "claim", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false);
+
+            if (sync.TenantId is not null && sync.TenantId != session.TenantId)
+                return Hold(FailureCodes.TenantChanged, "The organisation is connected to another Xero tenant than this sync was first sent to. Connect the former one again, or resolve.");
+            if (sync.SyncType == XeroSyncType.PAYMENT && sync.XeroInvoiceId is null)
+                return Outcomes.WaitsForInvoice(sync);
+            if (sync.SyncType == XeroSyncType.INVOICE && sync.LinkCancelled && !sync.MustLookFirst && !sync.IsReleased(FailureCodes.LinkCancelled))
+                return Hold(FailureCodes.LinkCancelled, "The payment link was cancelled, but money was received. Resolve: requeue to book it, or refund the customer and mark it failed.");
+            return null;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Xero refuses the credentials of organisation {Organisation} ({Error}): disconnected; connect it again")]
+    partial void LogRefused(Guid organisation, string error);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "No Xero token for organisation {Organisation} ({Reason}); nothing is claimed, trying again at the next sweep")]
+    partial void LogNoToken(Guid organisation, string reason);
+}

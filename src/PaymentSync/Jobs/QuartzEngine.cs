@@ -1,0 +1,95 @@
+using Npgsql;
+using Quartz;
+
+namespace PaymentSync.Jobs;
+
+/// <summary>Quartz.NET, persistent and clustered on the same PostgreSQL, in tables of its own prefix. Job names and their one argument are persisted: renaming them breaks what is queued.</summary>
+sealed class QuartzEngine(ISchedulerFactory schedulers, RecurringJobs jobs) : IJobEngine
+{
+    const string Recurring = "recurring";
+    const string Wakes = "wakes";
+    const string Argument = "argument";
+
+    public static void Add(WebApplicationBuilder builder, string connectionString, bool runsJobs)
+    {
+        builder.Services.AddQuartz(quartz =>
+        {
+            quartz.SchedulerName = "PaymentSync";
+            quartz.ConfigureScheduler(scheduler => scheduler.GenerateInstanceId = true);
+            quartz.UsePersistentStore(store =>
+            {
+                store.UsePostgres(NpgsqlFactory.Instance, connectionString);
+                store.UseClustering(_ => { });
+                store.UseSystemTextJsonSerializer(_ => { });
+                store.ProvisionSchema();
+            });
+        });
+        builder.Services.AddSingleton<IJobEngine, QuartzEngine>();
+        builder.Services.AddTransient<RunRecurringJob>();
+        builder.Services.AddTransient<WakeOrganisation>();
+        if (!runsJobs)
+            return;
+        builder.Services.AddQuartzHostedService(service => service.WaitForJobsToComplete = true);
+        builder.Services.AddHostedService<ScheduleRecurringJobs>();
+    }
+
+    public async Task WakeAsync(Guid organisation, CancellationToken cancellationToken)
+    {
+        var scheduler = await schedulers.GetScheduler(cancellationToken);
+        var key = new JobKey(organisation.ToString(), Wakes);
+        var job = JobBuilder.Create<WakeOrganisation>().WithIdentity(key).UsingJobData(Argument, organisation.ToString()).Build();
+        // One trigger for an organisation: a wake that still waits is replaced, not doubled.
+        var trigger = TriggerBuilder.Create().ForJob(key).WithIdentity(key.Name, Wakes).StartNow().Build();
+        await scheduler.ScheduleJob(job, [trigger], replace: true, cancellationToken);
+    }
+
+    public async Task<IReadOnlyList<ScheduledJob>> ListAsync(CancellationToken cancellationToken)
+    {
+        var scheduler = await schedulers.GetScheduler(cancellationToken);
+        var scheduled = new List<ScheduledJob>();
+        foreach (var job in jobs.All)
+        {
+            var triggers = await scheduler.GetTriggersOfJob(new JobKey(job.Name, Recurring), cancellationToken);
+            scheduled.Add(new ScheduledJob(job.Name, job.Description, job.Every, triggers.Select(trigger => trigger.GetNextFireTimeUtc()).Min()));
+        }
+        return scheduled;
+    }
+
+    /// <summary>Puts the recurring jobs into the store at start-up; a node that finds them there leaves them as they should be.</summary>
+    sealed class ScheduleRecurringJobs(ISchedulerFactory schedulers, RecurringJobs jobs) : IHostedService
+    {
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            var scheduler = await schedulers.GetScheduler(cancellationToken);
+            foreach (var recurring in jobs.All)
+            {
+                var key = new JobKey(recurring.Name, Recurring);
+                var job = JobBuilder.Create<RunRecurringJob>().WithIdentity(key).WithDescription(recurring.Description).UsingJobData(Argument, recurring.Name).StoreDurably().Build();
+                var trigger = TriggerBuilder.Create().ForJob(key).WithIdentity(key.Name, Recurring).StartNow()
+                    .WithSimpleSchedule(schedule => schedule.WithInterval(recurring.Every).RepeatForever().WithMisfireHandlingInstructionNextWithRemainingCount()).Build();
+                await scheduler.ScheduleJob(job, [trigger], replace: true, cancellationToken);
+            }
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
+    [DisallowConcurrentExecution]
+    internal sealed class RunRecurringJob(RecurringJobs jobs) : IJob
+    {
+        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
+        {
+            if (jobs.Find(context.MergedJobDataMap.GetString(Argument)!) is { } job)
+                context.Result = await job.Run(cancellationToken);
+        }
+    }
+
+    internal sealed class WakeOrganisation(Wakes wakes) : IJob
+    {
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
+        {
+            wakes.Wake(Guid.Parse(context.MergedJobDataMap.GetString(Argument)!));
+            return ValueTask.CompletedTask;
+        }
+    }
+}

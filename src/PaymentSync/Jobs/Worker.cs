@@ -1,0 +1,104 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using PaymentSync.Database;
+using PaymentSync.Recovery;
+
+namespace PaymentSync.Jobs;
+
+/// <summary>Drains organisations as they are woken, many at once and each by one drain; sweeps for what no wake told.</summary>
+sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, LostLeases lost, IOptions<WorkerOptions> options, ILogger<Worker> log) : BackgroundService
+{
+    readonly ConcurrentDictionary<Guid, Task> _draining = new();
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (!options.Value.Enabled)
+            return;
+        var sweeping = EveryAsync(options.Value.SweepInterval, SweepAsync, stoppingToken);
+        var recovering = EveryAsync(options.Value.RecoveryInterval, RecoverAsync, stoppingToken);
+        await DrainAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll([sweeping, recovering, .. _draining.Values]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    async Task DrainAsync(CancellationToken stopping)
+    {
+        using var places = new SemaphoreSlim(options.Value.MaxDrains);
+        while (!stopping.IsCancellationRequested)
+        {
+            var organisation = await wakes.NextAsync(stopping);
+            var before = _draining.GetValueOrDefault(organisation, Task.CompletedTask);
+            _draining[organisation] = DrainOneAsync(organisation, before, places, stopping);
+        }
+    }
+
+    async Task DrainOneAsync(Guid organisation, Task before, SemaphoreSlim places, CancellationToken stopping)
+    {
+        // Payments that come together go to Xero together.
+        await Task.WhenAll(before, Task.Delay(options.Value.WakeDelay, stopping)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await places.WaitAsync(stopping);
+        try
+        {
+            wakes.Starting(organisation);
+            var result = await drain.RunAsync(organisation, stopping);
+            if (result.More)
+                wakes.Wake(organisation);
+            else if (result.Wait is { } wait)
+                _ = WakeLaterAsync(organisation, wait, stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // Stopping; what was claimed comes back when its lease runs out, or was given back already.
+        }
+        catch (Exception problem)
+        {
+            // One organisation's trouble must not stop the others; its rows come back by their leases.
+            LogDrainFailed(problem, organisation);
+        }
+        finally
+        {
+            places.Release();
+        }
+    }
+
+    async Task WakeLaterAsync(Guid organisation, TimeSpan wait, CancellationToken stopping)
+    {
+        await Task.Delay(wait, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        wakes.Wake(organisation);
+    }
+
+    async Task SweepAsync(CancellationToken stopping)
+    {
+        foreach (var organisation in await sweep.RunAsync(stopping))
+            wakes.Wake(organisation);
+    }
+
+    async Task RecoverAsync(CancellationToken stopping)
+    {
+        foreach (var organisation in await lost.GiveBackAsync(stopping))
+            wakes.Wake(organisation);
+    }
+
+    async Task EveryAsync(TimeSpan interval, Func<CancellationToken, Task> run, CancellationToken stopping)
+    {
+        using var timer = new PeriodicTimer(interval);
+        do
+        {
+            try
+            {
+                await run(stopping);
+            }
+            catch (Exception problem) when (DatabaseSetup.IsUnavailable(problem) || problem is PostgresException)
+            {
+                LogSweepFailed(problem.Message);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stopping));
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Draining organisation {Organisation} failed; its rows come back when their leases run out")]
+    partial void LogDrainFailed(Exception problem, Guid organisation);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The database did not answer the sweep ({Problem}); trying again at the next one")]
+    partial void LogSweepFailed(string problem);
+}

@@ -1,0 +1,60 @@
+using PaymentSync.Confirmation;
+using PaymentSync.Database;
+using PaymentSync.Jobs;
+using PaymentSync.OperatorConsole;
+using PaymentSync.Recovery;
+using PaymentSync.Replay;
+using PaymentSync.StripeWebhooks;
+using PaymentSync.Telemetry;
+using PaymentSync.Xero;
+using PaymentSync.XeroSyncs;
+
+namespace PaymentSync;
+
+/// <summary>The whole service in pipeline order: Stripe → Confirmation → XeroSyncs → Jobs → Xero, and what operators need around it.</summary>
+public static class Service
+{
+    public static WebApplication Create(string[] args)
+    {
+        var builder = WebApplication.CreateBuilder(args);
+        builder.AddDatabase();
+        builder.AddStripeWebhooks();
+        builder.AddConfirmation();
+        builder.AddXeroSyncs();
+        builder.AddJobs();
+        builder.AddXero();
+        builder.AddRecovery();
+        builder.AddOperators();
+        builder.AddTelemetry();
+
+        var app = builder.Build();
+        app.UseProblems();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.MapStripeWebhooks();
+        app.MapConfirmation();
+        app.MapXeroSyncs();
+        app.MapJobs();
+        app.MapXeroConnections();
+        app.MapReplay();
+        app.MapHealth();
+        app.MapOpenApi();
+        return app;
+    }
+
+    /// <returns>The exit code: 0 after a clean stop, 1 when a setting or the database makes it impossible to start; the sentence says which.</returns>
+    public static async Task<int> RunAsync(string[] args)
+    {
+        try
+        {
+            await using var app = Create(args);
+            await app.RunAsync();
+            return 0;
+        }
+        catch (Exception problem) when (StartProblem.Explain(problem) is { } sentence)
+        {
+            await Console.Error.WriteLineAsync($"PaymentSync did not start: {sentence}");
+            return 1;
+        }
+    }
+}

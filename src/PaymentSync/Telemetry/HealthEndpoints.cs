@@ -1,0 +1,38 @@
+using Npgsql;
+using PaymentSync.Database;
+using PaymentSync.Migrations;
+
+namespace PaymentSync.Telemetry;
+
+/// <summary><c>/health/live</c>: the process answers. <c>/health/ready</c>: it can do its work, or what is missing.</summary>
+static class HealthEndpoints
+{
+    public static void MapHealth(this WebApplication app)
+    {
+        app.MapGet("/health/live", () => TypedResults.Ok(new { status = "alive" })).ExcludeFromDescription();
+        app.MapGet("/health/ready", ReadyAsync).ExcludeFromDescription();
+    }
+
+    static async Task<IResult> ReadyAsync(NpgsqlDataSource database, IConfiguration configuration, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await Migrator.PendingAsync(DatabaseSetup.ConnectionString(configuration), cancellationToken) is { Count: > 0 } pending)
+                return NotReady($"{pending.Count} migrations are pending; run PaymentSync migrate.");
+            await using var command = database.CreateCommand("""
+                SELECT (SELECT count(*) FROM pg_constraint WHERE conname = 'xero_syncs_payment_link_sync_type_unique' AND conrelid = 'public.xero_syncs'::regclass AND convalidated)
+                     + (SELECT count(*) FROM pg_trigger WHERE tgrelid = 'public.xero_syncs'::regclass AND NOT tgisinternal AND tgenabled IN ('O', 'A')
+                           AND tgname IN ('paymentsync_insert', 'paymentsync_update', 'paymentsync_delete', 'paymentsync_truncate'))
+                """);
+            return (long)(await command.ExecuteScalarAsync(cancellationToken))! == 5
+                ? TypedResults.Ok(new { status = "ready" })
+                : NotReady("The unique constraint or a guard trigger of xero_syncs is missing. Nothing is safe without them: restore them with PaymentSync migrate on a backup's advice, see the runbook.");
+        }
+        catch (Exception problem) when (DatabaseSetup.IsUnavailable(problem) || problem is PostgresException)
+        {
+            return NotReady($"The database cannot be used: {problem.Message}");
+        }
+    }
+
+    static IResult NotReady(string problem) => TypedResults.Json(new { status = "not ready", problem }, statusCode: StatusCodes.Status503ServiceUnavailable);
+}

@@ -1,0 +1,40 @@
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
+
+namespace PaymentSync.Telemetry;
+
+static class TelemetrySetup
+{
+    public static void AddTelemetry(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<Metrics>();
+        // Exported only where somebody listens: the standard variable names the collector.
+        if (!string.IsNullOrEmpty(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
+            builder.Services.AddHostedService<OtlpExport>();
+    }
+
+    /// <summary>Metrics and traces by OTLP. ASP.NET Core, HttpClient and Npgsql bring meters and sources of their own.</summary>
+    sealed class OtlpExport : IHostedService
+    {
+        MeterProvider? _meters;
+        TracerProvider? _traces;
+
+        public Task StartAsync(CancellationToken cancellationToken)
+        {
+            var resource = ResourceBuilder.CreateDefault().AddService("paymentsync");
+            _meters = Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource)
+                .AddMeter(Metrics.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Net.Http", "Npgsql", "System.Runtime").AddOtlpExporter().Build();
+            _traces = Sdk.CreateTracerProviderBuilder().SetResourceBuilder(resource).AddSource("Microsoft.AspNetCore", "System.Net.Http", "Npgsql").AddOtlpExporter().Build();
+            return Task.CompletedTask;
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken)
+        {
+            _meters?.Dispose();
+            _traces?.Dispose();
+            return Task.CompletedTask;
+        }
+    }
+}

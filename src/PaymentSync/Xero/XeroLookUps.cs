@@ -1,0 +1,167 @@
+using PaymentSync.XeroSyncs;
+
+namespace PaymentSync.Xero;
+
+/// <summary>
+/// Looks at Xero before anything is sent a second time. A failed read is never "absent"; only one exact match is adopted.
+/// </summary>
+sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes outcomes, Telemetry.Metrics metrics, ILogger<XeroLookUps> log)
+{
+    /// <summary>Invoices by their ids where known, else by our numbers: one call each way, at most 50 rows.</summary>
+    public async Task VerifyInvoicesAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs, CallSlot slot, CancellationToken stopping)
+    {
+        CallSlot? next = slot;
+        foreach (var group in syncs.GroupBy(sync => sync.XeroInvoiceId is not null).Select(group => group.ToList()))
+        {
+            next ??= await session.ReserveAsync(stopping);
+            if (next is null)
+            {
+                await queue.GiveBackAsync(group, session.Owner, TimeSpan.Zero, CancellationToken.None);
+                continue;
+            }
+            var read = await ReadAsync(session, group[0].XeroInvoiceId is not null ? ("IDs", group.Select(sync => sync.XeroInvoiceId!)) : ("InvoiceNumbers", group.Select(sync => sync.DocumentNumber)), next, stopping);
+            next = null;
+            if (read.Failure is { } failure)
+            {
+                await CompleteAsync(session, outcomes.Failed(group, "look", failure, settles: false));
+                continue;
+            }
+            await CompleteAsync(session, group.Select(sync => JudgeInvoice(session, sync, read.Invoices!)));
+        }
+    }
+
+    /// <summary>
+    /// Reads the invoices of payments and settles every payment that need not, or must not, be sent.
+    /// </summary>
+    /// <returns>The payments that may be sent: their invoice is open, carries nothing yet, and no request of theirs is.</returns>
+    public async Task<List<ClaimedSync>> ReadForPaymentsAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs, CallSlot slot, CancellationToken stopping)
+    {
+        var read = await ReadAsync(session, ("IDs", syncs.Select(sync => sync.XeroInvoiceId!).Distinct(StringComparer.Ordinal)), slot, stopping);
+        if (read.Failure is { } failure)
+        {
+            await CompleteAsync(session, syncs.SelectMany(sync => outcomes.Failed([sync], "look", sync.MustLookFirst ? failure : Unsent(failure), settles: false)));
+            return [];
+        }
+        foreach (var invoice in read.Invoices!.Where(invoice => invoice.Id is not null))
+            session.Saw(invoice);
+        return await SettleFromSeenAsync(session, syncs);
+    }
+
+    /// <summary>Judges payments by their invoices as this drain has read them; completes those that are settled by that.</summary>
+    /// <returns>Those that may be sent.</returns>
+    public async Task<List<ClaimedSync>> SettleFromSeenAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs)
+    {
+        var judged = syncs.Select(sync => (Sync: sync, Result: JudgePayment(sync, session.Seen(sync.XeroInvoiceId)))).ToList();
+        await CompleteAsync(session, judged.Select(pair => pair.Result).OfType<SyncResult>());
+        return [.. judged.Where(pair => pair.Result is null).Select(pair => pair.Sync)];
+    }
+
+    async Task<(List<XeroInvoice>? Invoices, Failure? Failure)> ReadAsync(XeroSession session, (string Filter, IEnumerable<string> Values) by, CallSlot slot, CancellationToken stopping)
+    {
+        // Always paged: unpaged lists leave out the payments.
+        var query = $"Invoices?{by.Filter}={string.Join(',', by.Values.Select(Uri.EscapeDataString))}&page=1&pageSize=100";
+        for (var renewed = false; ; renewed = true)
+        {
+            var access = session.Access;
+            var reply = await client.GetAsync(query, access, CancellationToken.None);
+            await session.AnsweredAsync(slot, reply);
+            metrics.XeroCalled("GET /Invoices", reply);
+            if (reply is XeroReply.Answered { Status: 401 } && !renewed && await session.RenewAsync(access, stopping) && await session.ReserveAsync(stopping) is { } next)
+            {
+                slot = next;
+                continue;
+            }
+            if (reply is XeroReply.Answered { Status: 200 } answered && XeroAnswer.Invoices(answered.Body) is { } invoices)
+                return (invoices, null);
+            LogNotRead(reply switch { XeroReply.Answered other => $"answer {other.Status}", XeroReply.Unknown unknown => unknown.Code, _ => FailureCodes.Unreachable });
+            return (null, reply switch
+            {
+                XeroReply.Answered { Status: 401 or 403 or 429 } refused => StatusFailures.Of(refused) is { Kind: FailureKind.TRANSIENT } throttled ? throttled with { Kind = FailureKind.UNCERTAIN } : StatusFailures.Of(refused),
+                _ => new Failure(FailureKind.UNCERTAIN, FailureCodes.LookFailed, "Xero could not be read, so it is not known whether the document is there. It is looked up again."),
+            });
+        }
+    }
+
+    /// <summary>The same failed read, for a payment that was never sent: nothing about it is uncertain.</summary>
+    static Failure Unsent(Failure failure) => failure.Kind == FailureKind.UNCERTAIN ? failure with { Kind = FailureKind.TRANSIENT } : failure;
+
+    SyncResult JudgeInvoice(XeroSession session, ClaimedSync sync, List<XeroInvoice> invoices)
+    {
+        SyncResult Hold(string code, string message, XeroInvoice? invoice = null) =>
+            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false) with { Response = invoice is null ? null : XeroAnswer.Small(invoice) };
+
+        var found = invoices.Where(invoice => sync.XeroInvoiceId is { } id ? invoice.Id == id : invoice.Number == sync.DocumentNumber && invoice.Type is null or "ACCREC").ToList();
+        switch (found)
+        {
+            case [] when sync.XeroInvoiceId is not null:
+                return Hold(FailureCodes.DocumentMissing, $"Xero does not show invoice {sync.XeroInvoiceId} that this sync made. See what became of it, then resolve or replay.");
+            case []:
+                return Outcomes.NotFound(sync, "look");
+            case [{ IsGone: true } gone]:
+                return Hold(FailureCodes.DocumentVoided, $"Invoice {gone.Number} is {gone.Status} in Xero. Resolve: requeue with a new number, or mark it failed.", gone);
+            case [var invoice]:
+                var same = invoice.Total == sync.Amount && invoice.Currency == sync.Currency && invoice.Status is "AUTHORISED" or "PAID"
+                           && string.Equals(invoice.Contact?.Trim(), XeroDocuments.Text(sync.Document, "contact"), StringComparison.OrdinalIgnoreCase);
+                if (same && invoice.Id is not null)
+                {
+                    session.Saw(invoice);
+                    LogAdopted(sync.Id, invoice.Number, invoice.Id);
+                    return outcomes.Succeeded(sync, "look", invoice.Id, XeroAnswer.Small(invoice));
+                }
+                return Hold(sync.XeroInvoiceId is null ? FailureCodes.DocumentMismatch : FailureCodes.TotalDiffers,
+                    $"Xero has invoice {invoice.Number}, but {invoice.Status} over {invoice.Total} {invoice.Currency} for \"{invoice.Contact}\"; this sync is over {sync.Amount} {sync.Currency}. Correct it in Xero, then resolve or replay.", invoice);
+            default:
+                return Hold(FailureCodes.SeveralMatches, $"Xero shows {found.Count} invoices numbered {sync.DocumentNumber}. Void all but one, then replay.");
+        }
+    }
+
+    /// <returns>Null: it may be sent.</returns>
+    SyncResult? JudgePayment(ClaimedSync sync, XeroInvoice? invoice)
+    {
+        SyncResult Hold(string code, string message) =>
+            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false);
+
+        if (invoice is null)
+            return Hold(FailureCodes.DocumentMissing, $"Xero does not show invoice {sync.XeroInvoiceId} that this payment belongs to. See what became of it, then replay.");
+        if (invoice.IsGone)
+            return Hold(FailureCodes.DocumentVoided, $"Invoice {invoice.Number} of this payment is {invoice.Status} in Xero. Resolve it.");
+        var own = invoice.Payments.Where(payment => payment.Reference == sync.DocumentNumber).ToList();
+        if (own.Count > 1)
+            return Hold(FailureCodes.SeveralMatches, $"Invoice {invoice.Number} carries {own.Count} payments with the reference {sync.DocumentNumber}. Delete all but one in Xero, then replay.");
+        if (own is [{ Id: { } id } payment] && payment.Amount == sync.Amount)
+        {
+            LogAdopted(sync.Id, sync.DocumentNumber, id);
+            return outcomes.Succeeded(sync, "look", id, XeroAnswer.Small(payment with { InvoiceId = invoice.Id }));
+        }
+        if (invoice.Payments.Count > 0 && !sync.IsReleased(FailureCodes.AlreadyThere))
+        {
+            return Hold(FailureCodes.AlreadyThere,
+                $"Invoice {invoice.Number} carries another payment already: {string.Join(", ", invoice.Payments.Select(other => $"{other.Amount} \"{other.Reference}\""))}. Delete it in Xero and resolve, or mark this one failed.");
+        }
+        if (sync.XeroPaymentId is not null)
+            return Hold(FailureCodes.DocumentMissing, $"Xero does not show payment {sync.XeroPaymentId} on invoice {invoice.Number}. See what became of it, then resolve or replay.");
+        if (sync.OpenRequestId is not null)
+            return Outcomes.NotFound(sync, "look");
+        if (invoice.Status != "AUTHORISED" || invoice.AmountDue < sync.Amount || invoice.Currency != sync.Currency)
+        {
+            return Hold(FailureCodes.AlreadyThere,
+                $"Invoice {invoice.Number} is {invoice.Status} with {invoice.AmountDue} {invoice.Currency} due, so a payment of {sync.Amount} {sync.Currency} does not fit. Correct it in Xero, then resolve.");
+        }
+        return null;
+    }
+
+    async Task CompleteAsync(XeroSession session, IEnumerable<SyncResult> results)
+    {
+        var list = results.ToList();
+        if (list.Count == 0)
+            return;
+        await queue.CompleteAsync(session.Organisation, list, session.Owner, new RequestOutcome(null, session.TenantId, "LOOKED", null, null, null), CancellationToken.None);
+        metrics.Completed(list);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Xero already has {Number} of sync {SyncId}: adopting {XeroId}, nothing is sent")]
+    partial void LogAdopted(Guid syncId, string? number, string xeroId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Xero could not be read ({Problem}); what is not known stays unknown and is looked up again")]
+    partial void LogNotRead(string problem);
+}

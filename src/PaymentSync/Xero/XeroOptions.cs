@@ -1,0 +1,53 @@
+using Microsoft.Extensions.Options;
+
+namespace PaymentSync.Xero;
+
+/// <summary>Section "Xero".</summary>
+sealed class XeroOptions
+{
+    /// <summary>Base of the accounting API.</summary>
+    public Uri ApiUrl { get; set; } = new("https://api.xero.com/api.xro/2.0");
+    /// <summary>Base of the token endpoint (/connect/token).</summary>
+    public Uri IdentityUrl { get; set; } = new("https://identity.xero.com");
+    /// <summary>Base of the authorisation page.</summary>
+    public Uri LoginUrl { get; set; } = new("https://login.xero.com");
+    public string? ClientId { get; set; }
+    public string? ClientSecret { get; set; }
+    /// <summary>T: the total time of one call, connecting and reading included. 1 s to 2 min.</summary>
+    public TimeSpan CallTimeout { get; set; } = TimeSpan.FromSeconds(60);
+    /// <summary>An intent older than this just before its first byte is written is not sent any more. At least 100 ms, at most T.</summary>
+    public TimeSpan MaxIntentAge { get; set; } = TimeSpan.FromSeconds(10);
+    /// <summary>Documents in one call; Xero takes 50.</summary>
+    public int BatchSize { get; set; } = 50;
+    /// <summary>Calls in flight for one tenant; Xero allows 5.</summary>
+    public int CallsInFlight { get; set; } = 5;
+    /// <summary>Calls in any 60 seconds for one tenant; Xero allows 60.</summary>
+    public int CallsPerMinute { get; set; } = 60;
+
+    /// <summary>After which a slot whose holder is gone is taken back.</summary>
+    public TimeSpan SlotHold => CallTimeout + TimeSpan.FromSeconds(90);
+}
+
+sealed class XeroOptionsRules : IValidateOptions<XeroOptions>
+{
+    public ValidateOptionsResult Validate(string? name, XeroOptions options)
+    {
+        var problems = new List<string>();
+        if (options.CallTimeout < TimeSpan.FromSeconds(1) || options.CallTimeout > TimeSpan.FromMinutes(2))
+            problems.Add("Xero:CallTimeout must be between 1 second and 2 minutes.");
+        if (options.MaxIntentAge < TimeSpan.FromMilliseconds(100) || options.MaxIntentAge > options.CallTimeout)
+            problems.Add("Xero:MaxIntentAge must be between 100 ms and Xero:CallTimeout.");
+        if (options.BatchSize is < 1 or > 50)
+            problems.Add("Xero:BatchSize must be between 1 and 50.");
+        if (options.CallsInFlight is < 1 or > 5)
+            problems.Add("Xero:CallsInFlight must be between 1 and 5, Xero's limit.");
+        if (options.CallsPerMinute is < 1 or > 60)
+            problems.Add("Xero:CallsPerMinute must be between 1 and 60, Xero's limit.");
+        foreach (var (setting, url) in new[] { ("ApiUrl", options.ApiUrl), ("IdentityUrl", options.IdentityUrl), ("LoginUrl", options.LoginUrl) })
+        {
+            if (!url.IsAbsoluteUri || (url.Scheme != Uri.UriSchemeHttps && !url.IsLoopback))
+                problems.Add($"Xero:{setting} must be an https address (http is accepted for this machine only).");
+        }
+        return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+    }
+}
