@@ -23,7 +23,7 @@ public static class Service
         builder.AddXeroSyncs();
         builder.AddJobs();
         builder.AddXero();
-        builder.AddRecovery();
+        builder.Services.AddSingleton<LostLeases>();
         builder.AddOperators();
         builder.AddTelemetry();
 
@@ -51,7 +51,7 @@ public static class Service
             await app.RunAsync();
             return 0;
         }
-        catch (Exception problem) when (StartProblem.Explain(problem) is { } sentence)
+        catch (Exception problem) when (StartException.Explain(problem) is { } sentence)
         {
             await Console.Error.WriteLineAsync($"PaymentSync did not start: {sentence}");
             return 1;

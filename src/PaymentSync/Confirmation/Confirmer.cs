@@ -124,7 +124,7 @@ sealed partial class Confirmer(NpgsqlDataSource database, Wakes wakes, IJobEngin
         }
     }
 
-    static IReadOnlyList<Guid> Queued(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? [] : reader.GetFieldValue<Guid[]>(column);
+    static Guid[] Queued(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? [] : reader.GetFieldValue<Guid[]>(column);
 
     static NpgsqlParameter Text(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
 

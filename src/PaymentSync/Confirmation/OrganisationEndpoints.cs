@@ -127,9 +127,9 @@ static partial class OrganisationEndpoints
         return null;
     }
 
-    [System.Text.RegularExpressions.GeneratedRegex("^[A-Z][A-Z0-9_]{0,31}$")]
+    [System.Text.RegularExpressions.GeneratedRegex("^[A-Z][A-Z0-9_]{0,31}$", System.Text.RegularExpressions.RegexOptions.NonBacktracking)]
     internal static partial System.Text.RegularExpressions.Regex Provider();
 
-    [System.Text.RegularExpressions.GeneratedRegex("^[A-Za-z0-9/_.-]{0,20}$")]
+    [System.Text.RegularExpressions.GeneratedRegex("^[A-Za-z0-9/_.-]{0,20}$", System.Text.RegularExpressions.RegexOptions.NonBacktracking)]
     private static partial System.Text.RegularExpressions.Regex Prefix();
 }

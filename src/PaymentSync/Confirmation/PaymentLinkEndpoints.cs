@@ -169,9 +169,9 @@ static partial class PaymentLinkEndpoints
 
     static NpgsqlParameter Text(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
 
-    [System.Text.RegularExpressions.GeneratedRegex("^[A-Za-z0-9_.-]{1,8}$")]
+    [System.Text.RegularExpressions.GeneratedRegex("^[A-Za-z0-9_.-]{1,8}$", System.Text.RegularExpressions.RegexOptions.NonBacktracking)]
     private static partial System.Text.RegularExpressions.Regex ShortCode();
 
-    [System.Text.RegularExpressions.GeneratedRegex("^[!-~]{1,200}$")]
+    [System.Text.RegularExpressions.GeneratedRegex("^[!-~]{1,200}$", System.Text.RegularExpressions.RegexOptions.NonBacktracking)]
     private static partial System.Text.RegularExpressions.Regex PaymentId();
 }

@@ -31,11 +31,11 @@ static class DatabaseSetup
         }));
     }
 
-    /// <exception cref="StartProblem">No connection string is configured.</exception>
+    /// <exception cref="StartException">No connection string is configured.</exception>
     public static string ConnectionString(IConfiguration configuration) =>
         configuration.GetConnectionString("PaymentSync") is { Length: > 0 } connectionString
             ? connectionString
-            : throw new StartProblem("no connection string. Set ConnectionStrings__PaymentSync, for example \"Host=127.0.0.1;Database=paymentsync;Username=paymentsync\".");
+            : throw new StartException("no connection string. Set ConnectionStrings__PaymentSync, for example \"Host=127.0.0.1;Database=paymentsync;Username=paymentsync\".");
 
     public static NpgsqlDataSource BuildDataSource(string connectionString, ILoggerFactory? loggers = null)
     {
@@ -65,12 +65,12 @@ static class DatabaseSetup
 }
 
 /// <summary>The service cannot start; the message is a sentence that says what to do.</summary>
-public sealed class StartProblem(string message) : Exception(message)
+public sealed class StartException(string message) : Exception(message)
 {
     /// <returns>A sentence for the operator, or null when the exception is a defect and should be seen whole.</returns>
     public static string? Explain(Exception problem) => problem switch
     {
-        StartProblem known => known.Message,
+        StartException known => known.Message,
         OptionsValidationException options => string.Join(" ", options.Failures),
         IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException taken } => $"{taken.Message} Set PAYMENTSYNC_URL to a free address.",
         _ when DatabaseSetup.IsUnavailable(problem) => $"the database cannot be used: {problem.Message} Check ConnectionStrings__PaymentSync and that PostgreSQL runs.",

@@ -38,7 +38,7 @@ sealed class MasterKey
 
     MasterKey(string secret) => _key = HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(secret), 32, info: "PaymentSync key ring"u8.ToArray());
 
-    /// <exception cref="StartProblem">Outside Development no usable master key is set.</exception>
+    /// <exception cref="StartException">Outside Development no usable master key is set.</exception>
     public static MasterKey From(IConfiguration configuration, IHostEnvironment environment)
     {
         var secret = configuration["PAYMENTSYNC_MASTER_KEY"];
@@ -46,7 +46,7 @@ sealed class MasterKey
             return new MasterKey(secret);
         if (secret is null or "" && environment.IsDevelopment())
             return new MasterKey("development only: not a secret");
-        throw new StartProblem($"PAYMENTSYNC_MASTER_KEY must be set to at least {MinimumLength} characters: it encrypts the Xero credentials in the database. Make one with: openssl rand -base64 32");
+        throw new StartException($"PAYMENTSYNC_MASTER_KEY must be set to at least {MinimumLength} characters: it encrypts the Xero credentials in the database. Make one with: openssl rand -base64 32");
     }
 
     public byte[] Wrap(byte[] plain)
@@ -58,7 +58,7 @@ sealed class MasterKey
         return wrapped;
     }
 
-    /// <exception cref="StartProblem">The ring was wrapped by another master key.</exception>
+    /// <exception cref="StartException">The ring was wrapped by another master key.</exception>
     public byte[] Unwrap(byte[] wrapped)
     {
         using var aes = new AesGcm(_key, AesGcm.TagByteSizes.MaxSize);
@@ -69,7 +69,7 @@ sealed class MasterKey
         }
         catch (AuthenticationTagMismatchException)
         {
-            throw new StartProblem("PAYMENTSYNC_MASTER_KEY is not the key that the stored credentials were encrypted with. Set the former key, or reconnect every organisation.");
+            throw new StartException("PAYMENTSYNC_MASTER_KEY is not the key that the stored credentials were encrypted with. Set the former key, or reconnect every organisation.");
         }
         return plain;
     }

@@ -19,7 +19,7 @@ static class MigrateVerb
             await Migrator.RunAsync(DatabaseSetup.ConnectionString(configuration), Console.Out);
             return 0;
         }
-        catch (StartProblem problem)
+        catch (StartException problem)
         {
             await Console.Error.WriteLineAsync($"Nothing was migrated: {problem.Message}");
             return 1;

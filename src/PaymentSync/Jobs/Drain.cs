@@ -20,6 +20,14 @@ sealed record DrainResult(bool More, TimeSpan? Wait)
 sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections connections, XeroTokens tokens, CallBudget budget, XeroWriter writer, XeroLookUps looks,
     Outcomes outcomes, IOptions<WorkerOptions> worker, IOptions<XeroOptions> xero, ILogger<Drain> log)
 {
+    // Shared with the turn, which does the work of one drain.
+    readonly DrainLeases _leases = leases;
+    readonly SyncQueue _queue = queue;
+    readonly XeroWriter _writer = writer;
+    readonly XeroLookUps _looks = looks;
+    readonly Outcomes _outcomes = outcomes;
+    readonly WorkerOptions _worker = worker.Value;
+    readonly XeroOptions _xero = xero.Value;
     static readonly string Node = $"{Environment.MachineName}:{Environment.ProcessId}:{Guid.NewGuid().ToString("N")[..6]}";
 
     public async Task<DrainResult> RunAsync(Guid organisation, CancellationToken stopping)
@@ -28,7 +36,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
         if (await connections.FindActiveAsync(organisation, stopping) is not { } connection)
             return DrainResult.Nothing;
         var owner = $"{Node}:{Guid.NewGuid().ToString("N")[..8]}";
-        if (!await leases.TakeAsync(organisation, owner, worker.Value.DrainLease, stopping))
+        if (!await _leases.TakeAsync(organisation, owner, _worker.DrainLease, stopping))
             return DrainResult.Nothing;
         try
         {
@@ -50,7 +58,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
         }
         finally
         {
-            await leases.GiveBackAsync(organisation, owner);
+            await _leases.GiveBackAsync(organisation, owner);
         }
     }
 
@@ -63,7 +71,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
         long _renewedAt = Stopwatch.GetTimestamp();
         bool _lost;
 
-        bool SliceOver => Stopwatch.GetElapsedTime(_started) > drain.worker.Value.TimeSlice;
+        bool SliceOver => Stopwatch.GetElapsedTime(_started) > drain._worker.TimeSlice;
 
         public async Task<DrainResult> RunAsync()
         {
@@ -86,7 +94,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
         {
             lock (_gate)
             {
-                if (_lanes.Count < drain.worker.Value.Lanes)
+                if (_lanes.Count < drain._worker.Lanes)
                     _lanes.Add(LaneAsync());
             }
         }
@@ -105,10 +113,10 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
 
         async Task<bool> StillOursAsync()
         {
-            if (Stopwatch.GetElapsedTime(Volatile.Read(ref _renewedAt)) < drain.worker.Value.DrainLease / 4)
+            if (Stopwatch.GetElapsedTime(Volatile.Read(ref _renewedAt)) < drain._worker.DrainLease / 4)
                 return !Volatile.Read(ref _lost);
             Volatile.Write(ref _renewedAt, Stopwatch.GetTimestamp());
-            if (!await drain.leases.TakeAsync(session.Organisation, session.Owner, drain.worker.Value.DrainLease, stopping))
+            if (!await drain._leases.TakeAsync(session.Organisation, session.Owner, drain._worker.DrainLease, stopping))
                 Volatile.Write(ref _lost, true);
             return !Volatile.Read(ref _lost);
         }
@@ -124,7 +132,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             var send = open.Where(sync => !sync.MustLookFirst).ToList();
             if (verify.Count > 0)
             {
-                await drain.looks.VerifyInvoicesAsync(session, verify, held, stopping);
+                await drain._looks.VerifyInvoicesAsync(session, verify, held, stopping);
                 held = null;
             }
             if (send.Count > 0)
@@ -143,10 +151,10 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             var open = await SettleWithoutCallAsync(syncs);
             // A payment is sent only against an invoice whose state was read during this drain; one that may exist already is always read anew.
             var unread = open.Where(sync => sync.MustLookFirst || session.Seen(sync.XeroInvoiceId) is null).ToList();
-            var send = await drain.looks.SettleFromSeenAsync(session, [.. open.Except(unread)]);
+            var send = await drain._looks.SettleFromSeenAsync(session, [.. open.Except(unread)]);
             if (unread.Count > 0)
             {
-                send.AddRange(await drain.looks.ReadForPaymentsAsync(session, unread, held, stopping));
+                send.AddRange(await drain._looks.ReadForPaymentsAsync(session, unread, held, stopping));
                 held = null;
             }
             if (send.Count > 0)
@@ -158,8 +166,8 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
 
         async Task<List<ClaimedSync>> ClaimAsync(XeroSyncType type)
         {
-            var limit = drain.xero.Value.BatchSize;
-            var syncs = await drain.queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain.worker.Value.RowLease, stopping);
+            var limit = drain._xero.BatchSize;
+            var syncs = await drain._queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain._worker.RowLease, stopping);
             if (syncs.Count == limit)
                 StartLane();
             return syncs;
@@ -170,9 +178,9 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
         {
             slot ??= await session.ReserveAsync(stopping);
             if (slot is null)
-                await drain.queue.GiveBackAsync(syncs, session.Owner, TimeSpan.Zero, CancellationToken.None);
+                await drain._queue.GiveBackAsync(syncs, session.Owner, TimeSpan.Zero, CancellationToken.None);
             else
-                await drain.writer.SendAsync(session, type, syncs, slot, stopping);
+                await drain._writer.SendAsync(session, type, syncs, slot, stopping);
             return null;
         }
 
@@ -182,14 +190,14 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             var settled = syncs.Select(WithoutCall).OfType<SyncResult>().ToList();
             if (settled.Count == 0)
                 return syncs;
-            await drain.queue.CompleteAsync(session.Organisation, settled, session.Owner, request: null, CancellationToken.None);
+            await drain._queue.CompleteAsync(session.Organisation, settled, session.Owner, request: null, CancellationToken.None);
             return [.. syncs.Except(settled.Select(result => result.Sync))];
         }
 
         SyncResult? WithoutCall(ClaimedSync sync)
         {
             SyncResult Hold(string code, string message) =>
-                drain.outcomes.Failed(sync, "claim", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false);
+                drain._outcomes.Failed(sync, "claim", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false);
 
             if (sync.TenantId is not null && sync.TenantId != session.TenantId)
                 return Hold(FailureCodes.TenantChanged, "The organisation is connected to another Xero tenant than this sync was first sent to. Connect the former one again, or resolve.");

@@ -27,7 +27,7 @@ static class JobsSetup
                 builder.Services.AddSingleton<IJobEngine, NoJobEngine>();
                 break;
             case var other:
-                throw new StartProblem($"Jobs:Engine is \"{other}\"; it must be Quartz or None.");
+                throw new StartException($"Jobs:Engine is \"{other}\"; it must be Quartz or None.");
         }
     }
 

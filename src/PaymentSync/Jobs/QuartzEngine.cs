@@ -12,9 +12,8 @@ sealed class QuartzEngine(ISchedulerFactory schedulers, RecurringJobs jobs) : IJ
 
     public static void Add(WebApplicationBuilder builder, string connectionString, bool runsJobs)
     {
-        builder.Services.AddQuartz(quartz =>
+        builder.Services.AddQuartz("PaymentSync", quartz =>
         {
-            quartz.SchedulerName = "PaymentSync";
             quartz.ConfigureScheduler(scheduler => scheduler.GenerateInstanceId = true);
             quartz.UsePersistentStore(store =>
             {
@@ -40,7 +39,7 @@ sealed class QuartzEngine(ISchedulerFactory schedulers, RecurringJobs jobs) : IJ
         var job = JobBuilder.Create<WakeOrganisation>().WithIdentity(key).UsingJobData(Argument, organisation.ToString()).Build();
         // One trigger for an organisation: a wake that still waits is replaced, not doubled.
         var trigger = TriggerBuilder.Create().ForJob(key).WithIdentity(key.Name, Wakes).StartNow().Build();
-        await scheduler.ScheduleJob(job, [trigger], replace: true, cancellationToken);
+        await scheduler.ScheduleJob(job, [trigger], ScheduleJobOptions.Replacing, cancellationToken);
     }
 
     public async Task<IReadOnlyList<ScheduledJob>> ListAsync(CancellationToken cancellationToken)
@@ -49,8 +48,8 @@ sealed class QuartzEngine(ISchedulerFactory schedulers, RecurringJobs jobs) : IJ
         var scheduled = new List<ScheduledJob>();
         foreach (var job in jobs.All)
         {
-            var triggers = await scheduler.GetTriggersOfJob(new JobKey(job.Name, Recurring), cancellationToken);
-            scheduled.Add(new ScheduledJob(job.Name, job.Description, job.Every, triggers.Select(trigger => trigger.GetNextFireTimeUtc()).Min()));
+            var trigger = await scheduler.GetTrigger(new TriggerKey(job.Name, Recurring), cancellationToken);
+            scheduled.Add(new ScheduledJob(job.Name, job.Description, job.Every, trigger?.NextFireTimeUtc));
         }
         return scheduled;
     }
@@ -66,8 +65,8 @@ sealed class QuartzEngine(ISchedulerFactory schedulers, RecurringJobs jobs) : IJ
                 var key = new JobKey(recurring.Name, Recurring);
                 var job = JobBuilder.Create<RunRecurringJob>().WithIdentity(key).WithDescription(recurring.Description).UsingJobData(Argument, recurring.Name).StoreDurably().Build();
                 var trigger = TriggerBuilder.Create().ForJob(key).WithIdentity(key.Name, Recurring).StartNow()
-                    .WithSimpleSchedule(schedule => schedule.WithInterval(recurring.Every).RepeatForever().WithMisfireHandlingInstructionNextWithRemainingCount()).Build();
-                await scheduler.ScheduleJob(job, [trigger], replace: true, cancellationToken);
+                    .WithSimpleSchedule(schedule => schedule.WithInterval(recurring.Every).RepeatForever().WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount)).Build();
+                await scheduler.ScheduleJob(job, [trigger], ScheduleJobOptions.Replacing, cancellationToken);
             }
         }
 
@@ -77,7 +76,7 @@ sealed class QuartzEngine(ISchedulerFactory schedulers, RecurringJobs jobs) : IJ
     [DisallowConcurrentExecution]
     internal sealed class RunRecurringJob(RecurringJobs jobs) : IJob
     {
-        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
+        public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
         {
             if (jobs.Find(context.MergedJobDataMap.GetString(Argument)!) is { } job)
                 context.Result = await job.Run(cancellationToken);
@@ -86,7 +85,7 @@ sealed class QuartzEngine(ISchedulerFactory schedulers, RecurringJobs jobs) : IJ
 
     internal sealed class WakeOrganisation(Wakes wakes) : IJob
     {
-        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
+        public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
         {
             wakes.Wake(Guid.Parse(context.MergedJobDataMap.GetString(Argument)!));
             return ValueTask.CompletedTask;

@@ -25,15 +25,15 @@ sealed class OperatorKeys(NpgsqlDataSource database)
     }
 
     /// <summary>Stores the hashes of the keys in Operator:Keys ("role:key"). A key that is stored already stays as it is, revoked ones included.</summary>
-    /// <exception cref="StartProblem">A setting is not of that form, or its key is too short.</exception>
+    /// <exception cref="StartException">A setting is not of that form, or its key is too short.</exception>
     public async Task SeedAsync(IEnumerable<string> settings, CancellationToken cancellationToken)
     {
         foreach (var (setting, number) in settings.Select((setting, index) => (setting, index)))
         {
             if (setting.Split(':', 2) is not [var role, var key] || !Roles.All.Contains(role, StringComparer.Ordinal))
-                throw new StartProblem($"Operator:Keys:{number} must be \"role:key\" with the role viewer, operator or admin.");
+                throw new StartException($"Operator:Keys:{number} must be \"role:key\" with the role viewer, operator or admin.");
             if (key.Length < ShortestKey)
-                throw new StartProblem($"Operator:Keys:{number} is too short: a key has at least {ShortestKey} characters. Make one with: openssl rand -hex 24");
+                throw new StartException($"Operator:Keys:{number} is too short: a key has at least {ShortestKey} characters. Make one with: openssl rand -hex 24");
             await using var command = database.CreateCommand("INSERT INTO paymentsync.operator_keys (name, role, key_sha256) VALUES ($1, $2, $3) ON CONFLICT (key_sha256) DO NOTHING");
             command.Parameters.AddWithValue($"configured {role} {number}");
             command.Parameters.AddWithValue(role);

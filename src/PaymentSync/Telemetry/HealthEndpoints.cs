@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http.HttpResults;
 using Npgsql;
 using PaymentSync.Database;
 using PaymentSync.Migrations;
@@ -9,11 +10,11 @@ static class HealthEndpoints
 {
     public static void MapHealth(this WebApplication app)
     {
-        app.MapGet("/health/live", () => TypedResults.Ok(new { status = "alive" })).ExcludeFromDescription();
+        app.MapGet("/health/live", () => TypedResults.Ok(new Health("alive", Problem: null))).ExcludeFromDescription();
         app.MapGet("/health/ready", ReadyAsync).ExcludeFromDescription();
     }
 
-    static async Task<IResult> ReadyAsync(NpgsqlDataSource database, IConfiguration configuration, CancellationToken cancellationToken)
+    static async Task<JsonHttpResult<Health>> ReadyAsync(NpgsqlDataSource database, IConfiguration configuration, CancellationToken cancellationToken)
     {
         try
         {
@@ -25,7 +26,7 @@ static class HealthEndpoints
                            AND tgname IN ('paymentsync_insert', 'paymentsync_update', 'paymentsync_delete', 'paymentsync_truncate'))
                 """);
             return (long)(await command.ExecuteScalarAsync(cancellationToken))! == 5
-                ? TypedResults.Ok(new { status = "ready" })
+                ? TypedResults.Json(new Health("ready", Problem: null))
                 : NotReady("The unique constraint or a guard trigger of xero_syncs is missing. Nothing is safe without them: restore them with PaymentSync migrate on a backup's advice, see the runbook.");
         }
         catch (Exception problem) when (DatabaseSetup.IsUnavailable(problem) || problem is PostgresException)
@@ -34,5 +35,7 @@ static class HealthEndpoints
         }
     }
 
-    static IResult NotReady(string problem) => TypedResults.Json(new { status = "not ready", problem }, statusCode: StatusCodes.Status503ServiceUnavailable);
+    sealed record Health(string Status, string? Problem);
+
+    static JsonHttpResult<Health> NotReady(string problem) => TypedResults.Json(new Health("not ready", problem), statusCode: StatusCodes.Status503ServiceUnavailable);
 }

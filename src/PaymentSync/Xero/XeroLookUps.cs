@@ -106,7 +106,7 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
                 {
                     session.Saw(invoice);
                     LogAdopted(sync.Id, invoice.Number, invoice.Id);
-                    return outcomes.Succeeded(sync, "look", invoice.Id, XeroAnswer.Small(invoice));
+                    return Outcomes.Succeeded(sync, "look", invoice.Id, XeroAnswer.Small(invoice));
                 }
                 return Hold(sync.XeroInvoiceId is null ? FailureCodes.DocumentMismatch : FailureCodes.TotalDiffers,
                     $"Xero has invoice {invoice.Number}, but {invoice.Status} over {invoice.Total} {invoice.Currency} for \"{invoice.Contact}\"; this sync is over {sync.Amount} {sync.Currency}. Correct it in Xero, then resolve or replay.", invoice);
@@ -131,7 +131,7 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
         if (own is [{ Id: { } id } payment] && payment.Amount == sync.Amount)
         {
             LogAdopted(sync.Id, sync.DocumentNumber, id);
-            return outcomes.Succeeded(sync, "look", id, XeroAnswer.Small(payment with { InvoiceId = invoice.Id }));
+            return Outcomes.Succeeded(sync, "look", id, XeroAnswer.Small(payment with { InvoiceId = invoice.Id }));
         }
         if (invoice.Payments.Count > 0 && !sync.IsReleased(FailureCodes.AlreadyThere))
         {

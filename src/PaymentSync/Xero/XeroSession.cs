@@ -188,7 +188,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
             return outcomes.Failed(sync, "send", failure, settles: true) with { XeroInvoiceId = invoice.Id, Response = XeroAnswer.Small(invoice) };
         }
         session.Saw(invoice);
-        return outcomes.Succeeded(sync, "send", invoice.Id, XeroAnswer.Small(invoice));
+        return Outcomes.Succeeded(sync, "send", invoice.Id, XeroAnswer.Small(invoice));
     }
 
     IEnumerable<SyncResult> ReadPayments(IReadOnlyList<ClaimedSync> syncs, byte[] body)
@@ -206,7 +206,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
         if (payment.Verdict.HasErrors)
             return outcomes.Failed(sync, "send", Ambiguous, settles: false);
         if (payment.Amount == sync.Amount)
-            return outcomes.Succeeded(sync, "send", payment.Id, XeroAnswer.Small(payment));
+            return Outcomes.Succeeded(sync, "send", payment.Id, XeroAnswer.Small(payment));
         var failure = new Failure(FailureKind.NEEDS_ACTION, FailureCodes.TotalDiffers,
             $"Xero made payment {payment.Reference} over {payment.Amount}, but {sync.Amount} {sync.Currency} was paid. Correct it in Xero, then resolve.");
         return outcomes.Failed(sync, "send", failure, settles: true) with { XeroPaymentId = payment.Id, Response = XeroAnswer.Small(payment) };

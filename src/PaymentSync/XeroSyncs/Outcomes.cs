@@ -5,7 +5,7 @@ sealed class Outcomes(Random chance)
 {
     static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(30);
 
-    public SyncResult Succeeded(ClaimedSync sync, string stage, string xeroId, string response) => new(sync, XeroSyncStatus.SUCCESS, "SUCCESS")
+    public static SyncResult Succeeded(ClaimedSync sync, string stage, string xeroId, string response) => new(sync, XeroSyncStatus.SUCCESS, "SUCCESS")
     {
         Stage = stage,
         SettlesOpenRequest = true,
@@ -24,7 +24,7 @@ sealed class Outcomes(Random chance)
 
     public SyncResult Failed(ClaimedSync sync, string stage, Failure failure, bool settles) => Failed(sync, stage, failure, settles, chance.NextDouble());
 
-    SyncResult Failed(ClaimedSync sync, string stage, Failure failure, bool settles, double draw)
+    static SyncResult Failed(ClaimedSync sync, string stage, Failure failure, bool settles, double draw)
     {
         var result = new SyncResult(sync, XeroSyncStatus.FAILED, failure.Kind.ToString())
         {

@@ -1,0 +1,58 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using Npgsql;
+using PaymentSync.Database;
+using PaymentSync.OperatorConsole;
+
+namespace PaymentSync.XeroSyncs;
+
+/// <summary><c>GET /api/status</c>: is everything booked, and if not, since when and why.</summary>
+static class StatusEndpoint
+{
+    public static void MapStatus(this WebApplication app) => app.MapGet("/api/status", ShowAsync).WithTags("Status").RequireAuthorization(Roles.Viewer);
+
+    /// <param name="OldestUnsyncedSeconds">Age of the oldest row that is not SUCCESS; null when all are.</param>
+    /// <param name="Uncertain">Rows whose outcome in Xero is not known now.</param>
+    /// <param name="Failures">Failure codes of unfinished rows, most frequent first.</param>
+    internal sealed record Status(IReadOnlyDictionary<string, long> Syncs, double? OldestUnsyncedSeconds, long Uncertain, long EventsWaiting, IReadOnlyList<FailureCount> Failures, IReadOnlyList<TenantCalls> Calls);
+
+    internal sealed record FailureCount(string Code, long Syncs);
+
+    /// <param name="LeftToday">As Xero last said; null when it has not said yet.</param>
+    internal sealed record TenantCalls(string TenantId, int? LeftToday, long LastMinute, DateTime? BlockedUntil, string? BlockedBecause);
+
+    static async Task<Ok<Status>> ShowAsync(NpgsqlDataSource database, CancellationToken cancellationToken)
+    {
+        // SUCCESS is read from the totals: overviews must stay fast at ten million rows. The rest is counted, it is few.
+        await using var batch = database.CreateBatch();
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("""
+            SELECT status::text, count(*) FROM xero_syncs WHERE status <> 'SUCCESS' GROUP BY status
+            UNION ALL SELECT 'SUCCESS', coalesce(sum(syncs), 0)::bigint FROM paymentsync.sync_totals WHERE status = 'SUCCESS'
+            """));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("""
+            SELECT extract(epoch FROM (SELECT paymentsync.now()) - min(created_at))::float8, count(*) FILTER (WHERE open_request_id IS NOT NULL AND status <> 'RETRYING'),
+                   (SELECT count(*) FROM paymentsync.events WHERE status IN ('UNMATCHED', 'NEEDS_ACTION', 'QUARANTINED')) FROM xero_syncs WHERE status <> 'SUCCESS'
+            """));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT failure_code, count(*) FROM xero_syncs WHERE status <> 'SUCCESS' AND failure_code IS NOT NULL GROUP BY failure_code ORDER BY 2 DESC, 1 LIMIT 20"));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("""
+            SELECT b.tenant_id, b.day_remaining, (SELECT count(*) FROM paymentsync.call_slots s WHERE s.tenant_id = b.tenant_id AND s.frees_at > (SELECT paymentsync.now())),
+                   CASE WHEN b.blocked_until > (SELECT paymentsync.now()) THEN b.blocked_until END, CASE WHEN b.blocked_until > (SELECT paymentsync.now()) THEN b.blocked_because END
+              FROM paymentsync.call_budgets b ORDER BY b.tenant_id LIMIT 1000
+            """));
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        var counts = Enum.GetNames<XeroSyncStatus>().ToDictionary(name => name, _ => 0L, StringComparer.Ordinal);
+        while (await reader.ReadAsync(cancellationToken))
+            counts[reader.GetString(0)] = reader.GetInt64(1);
+        await reader.NextResultAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        var (oldest, uncertain, events) = (reader.NullableValue<double>(0), reader.GetInt64(1), reader.GetInt64(2));
+        await reader.NextResultAsync(cancellationToken);
+        var failures = new List<FailureCount>();
+        while (await reader.ReadAsync(cancellationToken))
+            failures.Add(new FailureCount(reader.GetString(0), reader.GetInt64(1)));
+        await reader.NextResultAsync(cancellationToken);
+        var calls = new List<TenantCalls>();
+        while (await reader.ReadAsync(cancellationToken))
+            calls.Add(new TenantCalls(reader.GetString(0), reader.NullableValue<int>(1), reader.GetInt64(2), reader.NullableValue<DateTime>(3), reader.Nullable<string>(4)));
+        return TypedResults.Ok(new Status(counts, oldest, uncertain, events, failures, calls));
+    }
+}

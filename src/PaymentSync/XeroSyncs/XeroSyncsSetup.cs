@@ -1,0 +1,18 @@
+namespace PaymentSync.XeroSyncs;
+
+static class XeroSyncsSetup
+{
+    public static void AddXeroSyncs(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<SyncQueue>();
+        builder.Services.AddSingleton<IntentJournal>();
+        builder.Services.AddSingleton<Outcomes>();
+        builder.Services.AddSingleton(Random.Shared);
+    }
+
+    public static void MapXeroSyncs(this WebApplication app)
+    {
+        app.MapSyncs();
+        app.MapStatus();
+    }
+}
