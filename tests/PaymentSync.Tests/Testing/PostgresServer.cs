@@ -18,6 +18,7 @@ public sealed class PostgresServer : IAsyncLifetime
     readonly Lazy<Task<NpgsqlDataSource>> _admin;
     readonly Lazy<Task<PostgresTemplate>> _migrated;
     PostgresCluster? _cluster;
+    string _strategy = "";
     int _databases;
 
     public PostgresServer()
@@ -29,7 +30,7 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>Brings the template from empty to the schema that tests expect; gets its connection string, once in a run.</summary>
     internal static Func<string, Task> PrepareTemplate { get; set; } = static _ => Task.CompletedTask;
 
-    /// <summary>A fresh database with the current schema: a copy of the migrated template, in some 50 ms.</summary>
+    /// <summary>A fresh database with the current schema: a copy of the migrated template, in some 30 ms.</summary>
     public async Task<PostgresDatabase> CreateDatabaseAsync() => await (await _migrated.Value).CreateDatabaseAsync();
 
     /// <summary>A fresh database without any schema, for tests of the migrations themselves.</summary>
@@ -62,7 +63,7 @@ public sealed class PostgresServer : IAsyncLifetime
         await _oneAtATime.WaitAsync();
         try
         {
-            await using var create = admin.CreateCommand($"CREATE DATABASE {name} TEMPLATE {template}");
+            await using var create = admin.CreateCommand($"CREATE DATABASE {name} TEMPLATE {template}{_strategy}");
             await create.ExecuteNonQueryAsync();
         }
         finally
@@ -92,7 +93,7 @@ public sealed class PostgresServer : IAsyncLifetime
         if (string.IsNullOrWhiteSpace(given))
             _cluster = await PostgresCluster.StartAsync();
 
-        return NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_cluster?.ConnectionString ?? given)
+        var admin = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_cluster?.ConnectionString ?? given)
         {
             // Else the data source would not tell the password that every test's database needs, too.
             PersistSecurityInfo = true,
@@ -101,5 +102,15 @@ public sealed class PostgresServer : IAsyncLifetime
             // A copy waits for the disk, and on a busy machine for its turn there.
             CommandTimeout = 120,
         }.ConnectionString);
+
+        await using var connection = await admin.OpenConnectionAsync();
+        if (connection.PostgreSqlVersion.Major < 14)
+            throw new InvalidOperationException($"These tests need PostgreSQL 14 or newer; {connection.Host} has {connection.PostgreSqlVersion}.");
+
+        // Without fsync, copying files takes 25 ms where the default, through the log, takes 85 ms. A server that others
+        // use would pay for it with two checkpoints; before 15 there is nothing to choose, files are always copied.
+        if (_cluster is not null && connection.PostgreSqlVersion.Major >= 15)
+            _strategy = " STRATEGY FILE_COPY";
+        return admin;
     }
 }
