@@ -7,7 +7,7 @@ namespace PaymentSync.Tests.Testing;
 /// <summary>A throw-away PostgreSQL in a temporary folder, reached through a socket there: no port to choose, none to lose.</summary>
 /// <remarks>
 /// A test process is often killed: by a time-out, a debugger, an impatient person. So the server does not hang on our
-/// clean-up. A small shell in a session of its own waits at the other end of a pipe; when our end closes, for whatever
+/// clean-up. A small shell in a process group of its own waits at the other end of a pipe; when our end closes, for whatever
 /// reason, it stops the server and deletes the folder. Should the shell be killed too, the kernel tells the server.
 /// (Not our own death directly: the kernel means the death of the thread that started a process, and ours come and go.)
 /// </remarks>
