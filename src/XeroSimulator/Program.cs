@@ -1,1 +1,3 @@
-Console.WriteLine();
+using XeroSimulator;
+
+await SimulatorApp.Create(args).RunAsync();
