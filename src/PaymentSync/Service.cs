@@ -17,6 +17,8 @@ public static class Service
     public static WebApplication Create(string[] args)
     {
         var builder = WebApplication.CreateBuilder(args);
+        if (string.IsNullOrEmpty(builder.Configuration[WebHostDefaults.ServerUrlsKey]))
+            builder.WebHost.UseUrls(builder.Configuration["PAYMENTSYNC_URL"] ?? "http://127.0.0.1:8080");
         builder.AddDatabase();
         builder.AddStripeWebhooks();
         builder.AddConfirmation();

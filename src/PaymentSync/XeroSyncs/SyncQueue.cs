@@ -144,7 +144,7 @@ sealed class SyncQueue(NpgsqlDataSource database)
             command.Parameters.Add(new NpgsqlParameter { Value = results.Select(pick).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | type });
         Column(result => result.Sync.Id, NpgsqlDbType.Uuid);
         Column(result => result.Sync.Attempt, NpgsqlDbType.Integer);
-        command.Parameters.Add(new NpgsqlParameter { Value = results.Select(result => result.Status).ToArray(), DataTypeName = "\"XeroSyncStatus\"[]" });
+        command.Parameters.AddWithValue(results.Select(result => result.Status).ToArray());
         Column(result => result.Outcome, NpgsqlDbType.Text);
         Column(result => result.FailureKind?.ToString(), NpgsqlDbType.Text);
         Column(result => result.FailureCode, NpgsqlDbType.Text);

@@ -7,6 +7,7 @@ public sealed class PostgresDatabase : IAsyncDisposable
 {
     readonly NpgsqlDataSource _admin;
     readonly Lazy<NpgsqlDataSource> _source;
+    readonly Lazy<NpgsqlDataSource> _writer;
 
     internal PostgresDatabase(NpgsqlDataSource admin, string name)
     {
@@ -23,6 +24,7 @@ public sealed class PostgresDatabase : IAsyncDisposable
             CommandTimeout = 30,
         }.ConnectionString;
         _source = new(() => NpgsqlDataSource.Create(ConnectionString));
+        _writer = new(() => NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(ConnectionString) { Options = "-c paymentsync.writer=on" }.ConnectionString));
     }
 
     public string Name { get; }
@@ -34,6 +36,13 @@ public sealed class PostgresDatabase : IAsyncDisposable
     public async Task<int> ExecuteAsync(string sql, params object?[] parameters)
     {
         await using var command = Command(sql, parameters);
+        return await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>The same through a connection that the guards of xero_syncs take for PaymentSync's own.</summary>
+    public async Task<int> ExecuteAsWriterAsync(string sql, params object?[] parameters)
+    {
+        await using var command = Command(_writer.Value, sql, parameters);
         return await command.ExecuteNonQueryAsync();
     }
 
@@ -70,6 +79,8 @@ public sealed class PostgresDatabase : IAsyncDisposable
     {
         if (_source.IsValueCreated)
             await _source.Value.DisposeAsync();
+        if (_writer.IsValueCreated)
+            await _writer.Value.DisposeAsync();
 
         // The code under test may have pooled connections of its own; the pool would hand out dead ones for ever.
         await using (var ours = new NpgsqlConnection(ConnectionString))
@@ -79,9 +90,11 @@ public sealed class PostgresDatabase : IAsyncDisposable
         await drop.ExecuteNonQueryAsync();
     }
 
-    NpgsqlCommand Command(string sql, object?[] parameters)
+    NpgsqlCommand Command(string sql, object?[] parameters) => Command(_source.Value, sql, parameters);
+
+    static NpgsqlCommand Command(NpgsqlDataSource source, string sql, object?[] parameters)
     {
-        var command = _source.Value.CreateCommand(sql);
+        var command = source.CreateCommand(sql);
         foreach (var parameter in parameters)
             command.Parameters.Add(new() { Value = parameter ?? DBNull.Value });
         return command;
