@@ -130,6 +130,22 @@ public sealed class FaultTests : SimulatorTest
         (await Simulator(HttpMethod.Get, "/calls")).Json.GetProperty("rateLimited").GetInt32().ShouldBe(0);
     }
 
+    [Theory]
+    [InlineData("commit-then-reset")]
+    [InlineData("truncated-200")]
+    public async Task A_call_whose_answer_was_cut_is_no_longer_in_flight_when_the_client_sees_it(string fault)
+    {
+        await Fault(fault, "GET /Organisation", next: 25);
+
+        await Task.WhenAll(Enumerable.Range(0, 5).Select(async _ =>
+        {
+            for (var i = 0; i < 10; i++)
+                await Record.ExceptionAsync(() => Get("/Organisation"));
+        }));
+
+        (await Simulator(HttpMethod.Get, "/calls")).Json.GetProperty("rateLimited").GetInt32().ShouldBe(0);
+    }
+
     [Fact]
     public async Task Rotate_then_drop_loses_the_new_refresh_token_and_the_old_one_still_helps()
     {

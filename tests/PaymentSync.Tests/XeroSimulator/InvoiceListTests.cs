@@ -121,6 +121,17 @@ public sealed class InvoiceListTests : SimulatorTest
     }
 
     [Fact]
+    public async Task Unit_amounts_are_shown_with_two_decimals_unless_four_are_asked_for()
+    {
+        await Put("/Invoices?unitdp=4", Sample.Batch(Sample.Invoice("A-1", 0.1234m, quantity: 100)));
+
+        (await Get("/Invoices/A-1?unitdp=4")).Only("Invoices").GetProperty("LineItems")[0].Money("UnitAmount").ShouldBe(0.1234m);
+        var two = (await Get("/Invoices/A-1")).Only("Invoices");
+        two.GetProperty("LineItems")[0].Money("UnitAmount").ShouldBe(0.12m);
+        two.Money("Total").ShouldBe(12.34m, "what is shown rounded was not booked rounded");
+    }
+
+    [Fact]
     public async Task Only_what_changed_since_is_listed()
     {
         await Written(Sample.Invoice("A-1"));
