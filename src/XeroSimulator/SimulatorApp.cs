@@ -60,7 +60,7 @@ public static class SimulatorApp
         Map("PUT", "/Payments", "payments", PaymentEndpoints.Create);
         Map("POST", "/Payments", "payments", PaymentEndpoints.Create);
         Map("POST", "/Payments/{id}", "payments", PaymentEndpoints.Delete);
-        api.Map("/{**rest}", gate.Around("GET /unknown", "settings", _ => Answer.NotFound));
+        api.Map("/{**rest}", gate.Around("ANY /unknown", "", _ => Answer.NotFound));
 
         void Map(string method, string path, string area, Func<ApiCall, Answer> handle) =>
             api.MapMethods(path, [method], gate.Around($"{method} {path}", area, handle));

@@ -16,7 +16,7 @@ internal sealed class ApiGate(World world)
     private const int DefaultRetryAfterSeconds = 30;
 
     /// <param name="resource">The name under which the call is counted and faults find it, such as <c>PUT /Invoices</c>.</param>
-    /// <param name="area">The scope the call needs: invoices, payments, contacts or settings.</param>
+    /// <param name="area">The scope the call needs: invoices, payments, contacts or settings; empty when any token will do.</param>
     public RequestDelegate Around(string resource, string area, Func<ApiCall, Answer> handle) => context => ServeAsync(context, resource, area, handle);
 
     private async Task ServeAsync(HttpContext context, string resource, string area, Func<ApiCall, Answer> handle)
@@ -50,7 +50,7 @@ internal sealed class ApiGate(World world)
         if (Before(context, fault, admission) is { } instead)
         {
             if (FaultKinds.BreakDelivery(fault!.Kind))
-                await Delivery.SendBrokenAsync(context, instead, fault, world.Faults);
+                await Delivery.SendBrokenAsync(context, instead, fault, world.Faults, () => End(record, null, slot));
             else
                 await SendEndedAsync(context, instead, record, slot);
             return;
@@ -65,7 +65,7 @@ internal sealed class ApiGate(World world)
 
         record.Status = answer.Status;
         if (FaultKinds.BreakDelivery(fault?.Kind))
-            await Delivery.SendBrokenAsync(context, answer, fault!, world.Faults);
+            await Delivery.SendBrokenAsync(context, answer, fault!, world.Faults, () => End(record, answer.Status, slot));
         else
             await SendEndedAsync(context, answer, record, slot);
     }
@@ -129,7 +129,7 @@ internal sealed class ApiGate(World world)
         if (organisation is null || !isOwn || !world.Identity.IsConnected(app.ClientId, organisation.TenantId))
             return (token, app, null, Answer.Problem(403, "Forbidden", "AuthenticationUnsuccessful"));
 
-        return Scopes.Needed(area, write: !HttpMethods.IsGet(request.Method)).Any(token.Allows)
+        return area.Length == 0 || Scopes.Needed(area, write: !HttpMethods.IsGet(request.Method)).Any(token.Allows)
             ? (token, app, organisation, null)
             : (token, app, organisation, Answer.Problem(401, "Unauthorized", "AuthorizationUnsuccessful"));
     }
@@ -172,9 +172,14 @@ internal sealed class ApiGate(World world)
     /// <summary>The place in flight is free before the last byte leaves: a client that sends its next call on seeing the answer is within its five.</summary>
     private static Task SendEndedAsync(HttpContext context, Answer answer, Ledger.CallRecord record, Slot? slot)
     {
-        record.End(answer.Status);
-        slot?.Dispose();
+        End(record, answer.Status, slot);
         return Delivery.SendAsync(context, answer);
+    }
+
+    private static void End(Ledger.CallRecord record, int? status, Slot? slot)
+    {
+        record.End(status);
+        slot?.Dispose();
     }
 
     private static bool SpeaksJson(HttpRequest request) =>

@@ -52,7 +52,7 @@ internal sealed class IdentityGate(World world)
         record.Status = answer.Status;
         if (FaultKinds.BreakDelivery(fault?.Kind))
         {
-            await Delivery.SendBrokenAsync(context, answer, fault!, world.Faults);
+            await Delivery.SendBrokenAsync(context, answer, fault!, world.Faults, () => record.End(answer.Status));
             return;
         }
 

@@ -29,7 +29,7 @@ internal static class XeroJson
     {
         if (day is null)
             return;
-        json.WriteString(name + "String", day.Value.ToString("yyyy-MM-dd'T'00:00:00", CultureInfo.InvariantCulture));
+        json.WriteString(name + "String", day.Value.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture) + "T00:00:00");
         json.WriteString(name, Ticks(day.Value));
     }
 

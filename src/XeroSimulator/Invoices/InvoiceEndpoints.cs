@@ -10,14 +10,14 @@ internal static class InvoiceEndpoints
         var filter = new Filter(call);
         var found = Candidates(call).Where(filter.Wants).ToList();
         var (items, page) = Page.Cut(found, call.Query);
-        var full = page is not null && !call.Query.SummaryOnly;
+        int? unitDecimals = page is not null && !call.Query.SummaryOnly ? call.Query.UnitDecimals : null;
         return Envelope.Of(call, "Invoices", items, (json, invoice) =>
-            InvoiceJson.Write(json, InvoiceView.Listed(invoice, call.Now), call.Organisation, full), page);
+            InvoiceJson.Write(json, InvoiceView.Listed(invoice, call.Now), call.Organisation, unitDecimals), page);
     }
 
     /// <summary>By id, or by number as Xero allows: always the present state, lines and payments included.</summary>
     public static Answer One(ApiCall call) => Find(call) is { } invoice
-        ? Envelope.Of(call, "Invoices", [invoice], (json, known) => InvoiceJson.Write(json, InvoiceView.Now(known), call.Organisation, full: true))
+        ? Envelope.Of(call, "Invoices", [invoice], (json, known) => InvoiceJson.Write(json, InvoiceView.Now(known), call.Organisation, call.Query.UnitDecimals))
         : Answer.NotFound;
 
     public static Answer Create(ApiCall call) => Save(call, mayUpdate: false);
@@ -43,7 +43,7 @@ internal static class InvoiceEndpoints
     }
 
     private static Answer Answered(ApiCall call, IReadOnlyList<InvoiceResult> results) =>
-        Envelope.OfBatch(call, "Invoices", results, result => result.Errors.Count > 0, (json, result) => InvoiceJson.Write(json, result, call.Organisation));
+        Envelope.OfBatch(call, "Invoices", results, result => result.Errors.Count > 0, (json, result) => InvoiceJson.Write(json, result, call.Organisation, call.Query.UnitDecimals));
 
     private static InvoiceWrite Write(ApiCall call, bool mayUpdate) => new(mayUpdate, call.Query.UnitDecimals, call.Now, call.ListedFrom);
 

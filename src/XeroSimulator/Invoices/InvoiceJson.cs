@@ -8,20 +8,20 @@ namespace XeroSimulator.Invoices;
 /// <summary>How an invoice is written in an answer.</summary>
 internal static class InvoiceJson
 {
-    /// <param name="full">False for unpaged and summary lists: no line items, no payments.</param>
-    public static void Write(Utf8JsonWriter json, InvoiceView view, Organisation organisation, bool full)
+    /// <param name="unitDecimals">To how many decimals unit amounts are shown; null for unpaged and summary lists: no line items, no payments.</param>
+    public static void Write(Utf8JsonWriter json, InvoiceView view, Organisation organisation, int? unitDecimals)
     {
         json.WriteStartObject();
-        WriteFields(json, view, organisation, full);
+        WriteFields(json, view, organisation, unitDecimals);
         json.WriteBoolean("HasErrors", false);
         json.WriteEndObject();
     }
 
-    public static void Write(Utf8JsonWriter json, InvoiceResult result, Organisation organisation)
+    public static void Write(Utf8JsonWriter json, InvoiceResult result, Organisation organisation, int unitDecimals)
     {
         json.WriteStartObject();
         if (result.Invoice is not null)
-            WriteFields(json, InvoiceView.Now(result.Invoice), organisation, full: true);
+            WriteFields(json, InvoiceView.Now(result.Invoice), organisation, unitDecimals);
         else
             WriteRefused(json, result.Input);
         json.WriteBoolean("HasErrors", result.Errors.Count > 0);
@@ -36,7 +36,7 @@ internal static class InvoiceJson
         json.WriteEndObject();
     }
 
-    private static void WriteFields(Utf8JsonWriter json, InvoiceView view, Organisation organisation, bool full)
+    private static void WriteFields(Utf8JsonWriter json, InvoiceView view, Organisation organisation, int? unitDecimals)
     {
         var invoice = view.Invoice;
         json.WriteString("Type", "ACCREC");
@@ -48,9 +48,9 @@ internal static class InvoiceJson
         json.WriteDay("DueDate", invoice.DueDate);
         json.WriteString("Status", view.Status.ToString());
         json.WriteString("LineAmountTypes", invoice.LineAmountTypes);
-        if (full)
+        if (unitDecimals is { } decimals)
         {
-            WriteLines(json, invoice);
+            WriteLines(json, invoice, decimals);
             WritePayments(json, view);
             json.WriteEmptyArray("CreditNotes");
             json.WriteEmptyArray("Prepayments");
@@ -72,7 +72,7 @@ internal static class InvoiceJson
         json.WriteTime("UpdatedDateUTC", invoice.UpdatedAt);
     }
 
-    private static void WriteLines(Utf8JsonWriter json, Invoice invoice)
+    private static void WriteLines(Utf8JsonWriter json, Invoice invoice, int unitDecimals)
     {
         json.WriteStartArray("LineItems");
         foreach (var line in invoice.Lines)
@@ -81,7 +81,7 @@ internal static class InvoiceJson
             json.WriteString("LineItemID", line.LineItemId);
             json.WriteText("Description", line.Description);
             json.WriteNumber("Quantity", line.Quantity);
-            json.WriteNumber("UnitAmount", line.UnitAmount);
+            json.WriteNumber("UnitAmount", decimal.Round(line.UnitAmount, unitDecimals, MidpointRounding.AwayFromZero));
             json.WriteText("AccountCode", line.AccountCode);
             json.WriteText("TaxType", line.TaxType);
             json.WriteMoney("TaxAmount", line.TaxAmount);

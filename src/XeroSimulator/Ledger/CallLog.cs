@@ -54,7 +54,7 @@ internal sealed class CallRecord(SimulatorClock clock, string resource, Guid? te
 
     public string? Fault { get; set; }
 
-    public void End(int status)
+    public void End(int? status)
     {
         Status = status;
         EndedAt = clock.Now;

@@ -29,7 +29,7 @@ internal sealed record OrganisationSettings
 
     public int DayLimit { get; init; } = 5000;
 
-    /// <summary>How long a write takes before it is done: real time, so that calls overlap.</summary>
+    /// <summary>How long a call takes before it is done: real time, so that calls overlap.</summary>
     public TimeSpan Latency { get; init; }
 
     public AnswerOrder AnswerOrder { get; init; }
