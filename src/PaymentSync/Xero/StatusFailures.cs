@@ -1,0 +1,19 @@
+using PaymentSync.XeroSyncs;
+
+namespace PaymentSync.Xero;
+
+/// <summary>What an HTTP status means when it is neither yes nor a server's failure: nothing was done.</summary>
+static class StatusFailures
+{
+    public static Failure Of(XeroReply.Answered answered) => answered.Status switch
+    {
+        429 => new Failure(FailureKind.TRANSIENT, FailureCodes.Throttled, "Xero's call limit is reached; it goes on by itself.")
+        {
+            CountsAsRetry = false,
+            RetryAfter = answered.Headers.RetryAfter ?? TimeSpan.FromSeconds(1),
+        },
+        401 => new Failure(FailureKind.NEEDS_ACTION, FailureCodes.Unauthorised, "Xero refuses our token twice. Connect the organisation to Xero again; it goes on by itself then."),
+        403 => new Failure(FailureKind.NEEDS_ACTION, FailureCodes.Forbidden, "Xero says that this organisation is not connected. Connect it again; it goes on by itself then."),
+        _ => new Failure(FailureKind.PERMANENT, FailureCodes.Refused, $"Xero answered {answered.Status}. See the journal for its whole answer; replay after a fix."),
+    };
+}
