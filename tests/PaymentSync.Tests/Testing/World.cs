@@ -44,11 +44,19 @@ sealed class World : IAsyncDisposable
     public Guid Organisation { get; } = Guid.NewGuid();
     public WebApplication Service => _nodes[0];
 
-    public static async Task<World> StartAsync(PostgresServer server, bool connected = true, bool worker = false, Dictionary<string, string>? settings = null)
+    /// <summary>Only in worlds that were started with <c>tampered: true</c>.</summary>
+    public TamperingProxy Proxy { get; private set; } = null!;
+
+    public static async Task<World> StartAsync(PostgresServer server, bool connected = true, bool worker = false, Dictionary<string, string>? settings = null, bool tampered = false)
     {
         var simulator = XeroSimulator.SimulatorApp.Create(["--urls", "http://127.0.0.1:0"]);
         await simulator.StartAsync();
         var world = new World(await server.CreateDatabaseAsync(), simulator);
+        if (tampered)
+        {
+            world.Proxy = await TamperingProxy.StartAsync(world.Simulator.BaseAddress!);
+            settings = new Dictionary<string, string>(settings ?? [], StringComparer.Ordinal) { ["Xero:ApiUrl"] = $"{world.Proxy.Url}/api.xro/2.0" };
+        }
         await world.StartNodeAsync(worker, settings);
         await world.PutOrganisationAsync(world.Organisation);
         if (connected)
@@ -187,6 +195,19 @@ sealed class World : IAsyncDisposable
     public async Task FaultAsync(string fault, int next = 1, string? resource = null) =>
         (await Simulator.PostAsJsonAsync("/simulator/faults", new { fault, next, resource })).EnsureSuccessStatusCode();
 
+    /// <summary>What a person does in Xero's own pages.</summary>
+    public async Task<JsonNode> HumanAsync(string action, JsonObject order)
+    {
+        order["action"] = action;
+        var answer = await Simulator.PostAsJsonAsync("/simulator/humans", order);
+        var text = await answer.Content.ReadAsStringAsync();
+        answer.IsSuccessStatusCode.ShouldBeTrue(text);
+        var done = JsonNode.Parse(text)!;
+        foreach (var made in new[] { done["invoiceId"], done["paymentId"] }.Where(id => action is "createInvoice" or "payInvoice" && id is not null))
+            Auditor.MadeByPeople.Add(made!.GetValue<string>());
+        return done;
+    }
+
     public async Task<JsonNode> LedgerAsync() => (await Simulator.GetFromJsonAsync<JsonNode>("/simulator/ledger"))!["organisations"]![0]!;
 
     public async Task<JsonNode> CallsAsync() => (await Simulator.GetFromJsonAsync<JsonNode>("/simulator/calls"))!;
@@ -261,6 +282,8 @@ sealed class World : IAsyncDisposable
                 await node.StopAsync();
                 await node.DisposeAsync();
             }
+            if (Proxy is not null)
+                await Proxy.DisposeAsync();
             Api.Dispose();
             Simulator.Dispose();
             await _simulator.StopAsync();
