@@ -32,7 +32,8 @@ internal sealed class ContactBook
 
         var contact = Resolve(input, now, listedFrom, errors);
         if (contact is { Archived: true })
-            errors.Add("The contact with the specified contact details has been archived. The contact must be un-archived before creating new invoices or credit notes.");
+            errors.Add("The contact with the specified contact details has been archived. "
+                + "The contact must be un-archived before creating new invoices or credit notes.");
         return contact;
     }
 

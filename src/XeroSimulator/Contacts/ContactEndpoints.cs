@@ -61,7 +61,8 @@ internal static class ContactEndpoints
     }
 
     private static Contact Rejected(ContactInput input, ApiCall call) => new(
-        input.ContactId ?? Guid.Empty, input.Name ?? "", input.ContactNumber, input.FirstName, input.LastName, input.EmailAddress, Archived: false, call.Now, call.Now);
+        input.ContactId ?? Guid.Empty, input.Name ?? "", input.ContactNumber, input.FirstName, input.LastName, input.EmailAddress,
+        Archived: false, call.Now, call.Now);
 
     private static void Write(Utf8JsonWriter json, ContactResult result)
     {

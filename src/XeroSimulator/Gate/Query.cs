@@ -29,7 +29,9 @@ internal sealed partial class Query(IQueryCollection query)
             : null;
 
     public IReadOnlyList<Guid>? Ids(string name) =>
-        Values(name)?.Select(text => Guid.TryParse(text, out var id) ? id : throw BadRequestException.Query($"'{text}' in {name} is not an identifier.")).ToList();
+        Values(name)?.Select(text => Guid.TryParse(text, out var id)
+            ? id
+            : throw BadRequestException.Query($"'{text}' in {name} is not an identifier.")).ToList();
 
     /// <summary>The text compared in <c>where=Field=="text"</c>: the one filter simulated, and it cannot be OR-ed.</summary>
     public string? Where(string field)

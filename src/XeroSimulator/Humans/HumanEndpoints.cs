@@ -71,8 +71,10 @@ internal static class HumanEndpoints
         var body = person.Body;
         var amount = body.Number("amount");
         var input = new InvoiceInput(
-            invoice.InvoiceId, null, body.Text("newInvoiceNumber"), body.Text("reference"), body.Text("contactName") is { } name ? ContactInput.Named(name) : null,
-            body.Day("date"), body.Day("dueDate"), body.Text("status"), null, body.Text("currencyCode"), null, null, amount is null ? null : [Line(body, amount.Value)]);
+            invoice.InvoiceId, null, body.Text("newInvoiceNumber"), body.Text("reference"),
+            body.Text("contactName") is { } name ? ContactInput.Named(name) : null,
+            body.Day("date"), body.Day("dueDate"), body.Text("status"), null, body.Text("currencyCode"), null, null,
+            amount is null ? null : [Line(body, amount.Value)]);
         return Answer(person.Organisation.Invoices.Save(input, person.Write(mayUpdate: true)));
     }
 
@@ -96,7 +98,9 @@ internal static class HumanEndpoints
     {
         var contacts = person.Organisation.Contacts;
         var name = person.Body.Text("contactName");
-        var contact = person.Body.Id("contactId") is { } id ? contacts.Find(id) : contacts.All.FirstOrDefault(known => known.Name == name && known.Archived != archived);
+        var contact = person.Body.Id("contactId") is { } id
+            ? contacts.Find(id)
+            : contacts.All.FirstOrDefault(known => known.Name == name && known.Archived != archived);
         if (contact is null)
             throw BadRequestException.Body("No such contact.");
         contacts.Put(contact with { Archived = archived, UpdatedAt = person.Now });

@@ -43,7 +43,8 @@ internal static class InvoiceEndpoints
     }
 
     private static Answer Answered(ApiCall call, IReadOnlyList<InvoiceResult> results) =>
-        Envelope.OfBatch(call, "Invoices", results, result => result.Errors.Count > 0, (json, result) => InvoiceJson.Write(json, result, call.Organisation, call.Query.UnitDecimals));
+        Envelope.OfBatch(call, "Invoices", results, result => result.Errors.Count > 0, (json, result) =>
+            InvoiceJson.Write(json, result, call.Organisation, call.Query.UnitDecimals));
 
     private static InvoiceWrite Write(ApiCall call, bool mayUpdate) => new(mayUpdate, call.Query.UnitDecimals, call.Now, call.ListedFrom);
 

@@ -7,7 +7,8 @@ namespace XeroSimulator.Invoices;
 internal static class LineRules
 {
     public static IReadOnlyList<InvoiceLine> Read(
-        IReadOnlyList<LineInput> lines, string lineAmountTypes, int unitDecimals, bool approving, Organisation organisation, List<string> errors, List<string> warnings) =>
+        IReadOnlyList<LineInput> lines, string lineAmountTypes, int unitDecimals, bool approving, Organisation organisation,
+        List<string> errors, List<string> warnings) =>
         [.. lines.Select(line => ReadOne(line, lineAmountTypes, unitDecimals, approving, organisation, errors, warnings))];
 
     public static (decimal SubTotal, decimal TotalTax, decimal Total) Totals(IReadOnlyList<InvoiceLine> lines, string lineAmountTypes)
@@ -45,7 +46,8 @@ internal static class LineRules
         var account = ReadAccount(line.AccountCode, approving, organisation, errors, warnings);
         var taxType = ReadTaxType(line.TaxType, lineAmountTypes, account, errors);
         var tax = taxType is null ? 0 : Tax(amount, TaxRate.All[taxType].Percent, lineAmountTypes);
-        return new(Guid.NewGuid(), line.Description, quantity, unit, account?.Code, taxType, line.DiscountRate, amount, lineAmountTypes == "NoTax" ? 0 : line.TaxAmount ?? tax);
+        var booked = lineAmountTypes == "NoTax" ? 0 : line.TaxAmount ?? tax;
+        return new(Guid.NewGuid(), line.Description, quantity, unit, account?.Code, taxType, line.DiscountRate, amount, booked);
     }
 
     /// <summary>A bad account refuses an approved document; on a draft Xero drops it and only warns.</summary>

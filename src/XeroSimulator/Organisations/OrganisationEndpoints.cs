@@ -42,7 +42,7 @@ internal static class OrganisationEndpoints
         json.WriteEndObject();
     });
 
-    public static Answer Accounts(ApiCall call) => Envelope.Of(call, "Accounts", call.Organisation.Accounts.OrderBy(account => account.Code, StringComparer.Ordinal), (json, account) =>
+    public static Answer Accounts(ApiCall call) => Envelope.Of(call, "Accounts", InOrder(call.Organisation), (json, account) =>
     {
         json.WriteStartObject();
         json.WriteString("AccountID", account.AccountId);
@@ -71,4 +71,7 @@ internal static class OrganisationEndpoints
         json.WriteNumber("EffectiveRate", rate.Percent);
         json.WriteEndObject();
     });
+
+    private static IEnumerable<Account> InOrder(Organisation organisation) =>
+        organisation.Accounts.OrderBy(account => account.Code, StringComparer.Ordinal);
 }

@@ -35,7 +35,8 @@ internal sealed class PaymentBook(Organisation organisation)
             return new(null, input, errors);
 
         var amount = input.Amount!.Value;
-        var rate = invoice!.CurrencyCode == organisation.Settings.BaseCurrency ? 1m : input.CurrencyRate ?? DayRates.Of(invoice.CurrencyCode, organisation.Settings.BaseCurrency);
+        var baseCurrency = organisation.Settings.BaseCurrency;
+        var rate = invoice!.CurrencyCode == baseCurrency ? 1m : input.CurrencyRate ?? DayRates.Of(invoice.CurrencyCode, baseCurrency);
         var payment = new Payment
         {
             PaymentId = Guid.NewGuid(),
@@ -129,7 +130,10 @@ internal sealed class PaymentBook(Organisation organisation)
         var held = AccountCurrency(account);
         var baseCurrency = organisation.Settings.BaseCurrency;
         if (invoice is not null && invoice.CurrencyCode != held && invoice.CurrencyCode != baseCurrency && held != baseCurrency)
-            errors.Add($"The currency of the account ({held}) must be the currency of the document ({invoice.CurrencyCode}) or the base currency of the organisation.");
+        {
+            errors.Add($"The currency of the account ({held}) must be the currency of the document ({invoice.CurrencyCode}) "
+                + "or the base currency of the organisation.");
+        }
     }
 
     private string AccountCurrency(Account account) => account.CurrencyCode ?? organisation.Settings.BaseCurrency;

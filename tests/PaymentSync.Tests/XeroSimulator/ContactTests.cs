@@ -28,7 +28,8 @@ public sealed class ContactTests : SimulatorTest
     [Fact]
     public async Task An_archived_contact_takes_no_new_invoice()
     {
-        const string text = "The contact with the specified contact details has been archived. The contact must be un-archived before creating new invoices or credit notes.";
+        const string text = "The contact with the specified contact details has been archived. "
+            + "The contact must be un-archived before creating new invoices or credit notes.";
         var invoice = await Written(Sample.Invoice("A-1", contact: "Ann"));
         await Human(new { action = "archiveContact", contactName = "Ann" });
 

@@ -133,7 +133,7 @@ public sealed class FaultTests : SimulatorTest
     [Theory]
     [InlineData("commit-then-reset")]
     [InlineData("truncated-200")]
-    public async Task A_call_whose_answer_was_cut_is_no_longer_in_flight_when_the_client_sees_it(string fault)
+    public async Task A_call_whose_answer_was_cut_leaves_its_place_in_flight(string fault)
     {
         await Fault(fault, "GET /Organisation", next: 25);
 

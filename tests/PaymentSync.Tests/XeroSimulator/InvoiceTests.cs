@@ -305,11 +305,13 @@ public sealed class InvoiceTests : SimulatorTest
     public async Task Nothing_can_be_dated_on_or_before_a_lock_date()
     {
         await Change(new { periodLockDate = "2018-11-30" });
-        (await Refused(Sample.Invoice("A-1", date: "2018-11-30"))).ShouldBe(["The document date cannot be before the period lock date, currently set at 30-Nov-2018"]);
+        (await Refused(Sample.Invoice("A-1", date: "2018-11-30"))).ShouldBe(
+            ["The document date cannot be before the period lock date, currently set at 30-Nov-2018"]);
         await Written(Sample.Invoice("A-1", date: "2018-12-01"));
 
         await Change(new { periodLockDate = (string?)null, endOfYearLockDate = "2019-03-31" });
-        (await Refused(Sample.Invoice("A-2", date: "2018-12-01"))).ShouldBe(["The document date cannot be before the end of year lock date, currently set at 31-Mar-2019"]);
+        (await Refused(Sample.Invoice("A-2", date: "2018-12-01"))).ShouldBe(
+            ["The document date cannot be before the end of year lock date, currently set at 31-Mar-2019"]);
     }
 
     [Fact]

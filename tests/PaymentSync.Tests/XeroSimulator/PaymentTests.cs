@@ -72,7 +72,9 @@ public sealed class PaymentTests : SimulatorTest
     {
         await Written(Sample.Invoice("A-1", 100m));
 
-        var reply = await Put("/Payments?summarizeErrors=false", Sample.Payments(Sample.Payment("A-1", 60m, reference: "a"), Sample.Payment("A-1", 60m, reference: "b")));
+        var reply = await Put("/Payments?summarizeErrors=false", Sample.Payments(
+            Sample.Payment("A-1", 60m, reference: "a"),
+            Sample.Payment("A-1", 60m, reference: "b")));
 
         var payments = reply.Json.GetProperty("Payments");
         payments[0].Text("StatusAttributeString").ShouldBe("OK");
@@ -113,7 +115,8 @@ public sealed class PaymentTests : SimulatorTest
     public async Task An_account_opened_for_payments_takes_them_and_an_archived_one_does_not()
     {
         await Written(Sample.Invoice("A-1"));
-        await Change(new { accounts = new object[] { new { code = "800", name = "Clearing", type = "CURRENT", enablePaymentsToAccount = true }, new { code = "090", status = "ARCHIVED" } } });
+        var opened = new { code = "800", name = "Clearing", type = "CURRENT", enablePaymentsToAccount = true };
+        await Change(new { accounts = new object[] { opened, new { code = "090", status = "ARCHIVED" } } });
 
         await Paid(Sample.Payment("A-1", 1m, "800"));
         (await RefusedPayment(Sample.Payment("A-1", 1m, "090"))).ShouldBe(["Account could not be found."]);
@@ -138,7 +141,8 @@ public sealed class PaymentTests : SimulatorTest
         await Written(Sample.Invoice("A-1", date: "2026-09-10"));
         await Change(new { periodLockDate = "2026-09-05" });
 
-        (await RefusedPayment(Sample.Payment("A-1", 1m, date: "2026-09-05"))).ShouldBe(["The document date cannot be before the period lock date, currently set at 05-Sep-2026"]);
+        (await RefusedPayment(Sample.Payment("A-1", 1m, date: "2026-09-05"))).ShouldBe(
+            ["The document date cannot be before the period lock date, currently set at 05-Sep-2026"]);
         await Paid(Sample.Payment("A-1", 1m, date: "2026-09-06"));
     }
 

@@ -34,7 +34,10 @@ public sealed class StateFileTests : IDisposable
         (await again.GetStringAsync("/simulator/ledger")).ShouldBe(ledger);
         var now = (await again.GetFromJsonAsync<JsonElement>("/simulator/clock")).GetProperty("now").GetDateTimeOffset();
         now.ShouldBeGreaterThan(DateTimeOffset.UtcNow.AddSeconds(99_000));
-        using var form = new FormUrlEncodedContent(new Dictionary<string, string> { ["grant_type"] = "client_credentials", ["client_id"] = "kept", ["client_secret"] = "secret" });
+        using var form = new FormUrlEncodedContent(new Dictionary<string, string>
+        {
+            ["grant_type"] = "client_credentials", ["client_id"] = "kept", ["client_secret"] = "secret",
+        });
         using var token = await again.PostAsync("/connect/token", form);
         ((int)token.StatusCode).ShouldBe(200);
         await Order(again, "/simulator/humans", new { action = "payInvoice", invoiceNumber = "H-1", accountCode = "091" });
