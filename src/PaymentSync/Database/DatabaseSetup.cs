@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Npgsql.NameTranslation;
@@ -17,6 +18,8 @@ static class DatabaseSetup
             .UseNpgsql(services.GetRequiredService<NpgsqlDataSource>(), npgsql => npgsql
                 .MapEnum<XeroSyncs.XeroSyncType>("XeroSyncType", nameTranslator: new NpgsqlNullNameTranslator())
                 .MapEnum<XeroSyncs.XeroSyncStatus>("XeroSyncStatus", nameTranslator: new NpgsqlNullNameTranslator()))
+            // One data source per process in production; tests run many services in one process, and that is no leak.
+            .ConfigureWarnings(warnings => warnings.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning))
             .UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking));
         builder.Services.AddSingleton<DatabaseClock>();
         builder.Services.AddSingleton<TimeProvider>(services => services.GetRequiredService<DatabaseClock>());

@@ -215,8 +215,21 @@ public sealed class AnswersTests(PostgresServer server)
     [Fact]
     public async Task When_Xero_cannot_be_reached_nothing_was_sent_and_it_is_tried_again()
     {
-        await using var world = await World.StartAsync(server, settings: new(StringComparer.Ordinal) { ["Xero:ApiUrl"] = "http://127.0.0.1:9/api.xro/2.0" }, connected: false);
-        await world.SendAsync(HttpMethod.Post, $"/api/organizations/{world.Organisation}/xero-connection", new JsonObject { ["clientId"] = null, ["clientSecret"] = null, ["reason"] = null }, expect: 409);
+        await using var world = await World.StartAsync(server, tampered: true);
+        var link = await world.LinkAsync();
+        await world.PayAsync(link);
+        var address = world.Proxy.Url;
+        await world.Proxy.DisposeAsync();
+        await world.DrainAsync();
+
+        (await world.PairAsync(link)).Invoice.ShouldSatisfyAllConditions(row => row.Kind.ShouldBe("TRANSIENT"), row => row.Code.ShouldBe("xero.unreachable"), row => row.OpenRequest.ShouldBeNull(),
+            row => row.Retries.ShouldBe(1), row => row.DueAt.ShouldNotBeNull());
+        (await world.Database.ScalarAsync<string>("SELECT outcome FROM paymentsync.requests")).ShouldBe("NOT_SENT");
+
+        await world.RestoreProxyAsync(address);
+        await world.AdvanceAsync(TimeSpan.FromMinutes(2));
+        await world.DrainAsync();
+        (await world.RowsAsync()).ShouldAllBe(row => row.Status == "SUCCESS");
     }
 
     [Fact]
@@ -233,7 +246,8 @@ public sealed class AnswersTests(PostgresServer server)
 
         (await world.RowsAsync()).ShouldAllBe(row => row.Status == "SUCCESS");
         var calls = await world.CallsAsync();
-        calls["total"]!.GetValue<int>().ShouldBe(140);
+        calls["byResource"]!["PUT /Invoices"]!.GetValue<int>().ShouldBe(70);
+        calls["byResource"]!["PUT /Payments"]!.GetValue<int>().ShouldBe(70);
         calls["rateLimited"]!.GetValue<int>().ShouldBe(0);
         calls["maxPerMinute"]!.GetValue<int>().ShouldBe(60);
     }

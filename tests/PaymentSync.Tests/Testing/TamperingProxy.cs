@@ -24,9 +24,9 @@ sealed class TamperingProxy : IAsyncDisposable
     /// <summary>Gets "METHOD resource"; a status and text here is the answer, and the simulator sees nothing.</summary>
     public Func<string, string, (int Status, string Body)?>? OnRequest { get; set; }
 
-    public static async Task<TamperingProxy> StartAsync(Uri simulator)
+    public static async Task<TamperingProxy> StartAsync(Uri simulator, string url = "http://127.0.0.1:0")
     {
-        var builder = WebApplication.CreateSlimBuilder(["--urls", "http://127.0.0.1:0"]);
+        var builder = WebApplication.CreateSlimBuilder(["--urls", url]);
         builder.Logging.ClearProviders();
         var app = builder.Build();
         var proxy = new TamperingProxy(app, new HttpClient { BaseAddress = simulator });

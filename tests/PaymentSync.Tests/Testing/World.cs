@@ -195,6 +195,9 @@ sealed class World : IAsyncDisposable
     public async Task FaultAsync(string fault, int next = 1, string? resource = null) =>
         (await Simulator.PostAsJsonAsync("/simulator/faults", new { fault, next, resource })).EnsureSuccessStatusCode();
 
+    /// <summary>After the test took the proxy down: a new one at the same address.</summary>
+    public async Task RestoreProxyAsync(string url) => Proxy = await TamperingProxy.StartAsync(Simulator.BaseAddress!, url);
+
     /// <summary>What a person does in Xero's own pages.</summary>
     public async Task<JsonNode> HumanAsync(string action, JsonObject order)
     {
