@@ -15,7 +15,8 @@ public static class Migrator
     {
         // A polling try-lock on its own connection: a blocking advisory lock would be a transaction that
         // CREATE INDEX CONCURRENTLY of another migrator waits for, which is a deadlock.
-        await using var guard = new NpgsqlConnection(connectionString);
+        // Not pooled: a pooled connection keeps its locks until somebody uses it again.
+        await using var guard = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString);
         await guard.OpenAsync(cancellationToken);
         var told = false;
         while (!await TryLockAsync(guard, cancellationToken))
