@@ -53,7 +53,7 @@ sealed class Api(string who, Uri address, string? key) : IDisposable
     string Sentence(int status, string text)
     {
         var problem = Read(text) as JsonObject;
-        var sentence = problem.Text("detail") ?? problem.Text("title") ?? $"{who} at {address} answered {status}.";
+        var sentence = status == 401 ? $"{who} does not know this operator key; check --key or PAYMENTSYNC_KEY." : problem.Text("detail") ?? problem.Text("title") ?? $"{who} at {address} answered {status}.";
         return problem.Text("code") is { } code ? $"{sentence} ({code})" : sentence;
     }
 

@@ -10,7 +10,6 @@ sealed class GlobalOptions(TextWriter output)
     readonly Option<string?> _key = new("--key")
     {
         Description = "The operator key (or PAYMENTSYNC_KEY, which other people on this machine cannot see in the process list).",
-        DefaultValueFactory = _ => Environment.GetEnvironmentVariable("PAYMENTSYNC_KEY"),
         Recursive = true,
     };
 
@@ -20,10 +19,14 @@ sealed class GlobalOptions(TextWriter output)
 
     public Invocation Of(ParseResult parsed)
     {
-        if (parsed.GetValue(_key) is not { Length: > 0 } key)
-            throw new UsageException("No operator key: give --key, or set PAYMENTSYNC_KEY.");
+        var key = Secret(parsed, _key, "PAYMENTSYNC_KEY");
         return new Invocation(new Api("PaymentSync", new Uri(parsed.GetRequiredValue(_url)), key), output, parsed.GetValue(_json));
     }
+
+    /// <summary>What the option or its variable says. No default of the option's own, which the help would show to everybody.</summary>
+    /// <exception cref="UsageException">Neither is set.</exception>
+    public static string Secret(ParseResult parsed, Option<string?> option, string variable) =>
+        (parsed.GetValue(option) ?? Environment.GetEnvironmentVariable(variable)) is { Length: > 0 } secret ? secret : throw new UsageException($"Give {option.Name}, or set {variable}.");
 
     /// <summary>An option for an http address, with the environment variable that it may come from.</summary>
     public static Option<string> Address(string name, string description, string variable, string otherwise)

@@ -38,7 +38,8 @@ sealed class Invocation(Api api, TextWriter output, bool json) : IDisposable
         {
             Out = new AnsiConsoleOutput(output),
             Ansi = terminal ? AnsiSupport.Detect : AnsiSupport.No,
-            Interactive = terminal ? InteractionSupport.Detect : InteractionSupport.No,
+            // Asks nothing, so that it does not matter where the input comes from.
+            Interactive = terminal ? InteractionSupport.Yes : InteractionSupport.No,
         });
         // A file has no width: ids must not be broken in two.
         if (!terminal)

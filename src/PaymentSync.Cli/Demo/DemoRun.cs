@@ -6,9 +6,8 @@ using Spectre.Console;
 namespace PaymentSync.Cli.Demo;
 
 /// <summary>Plays a script through the real webhook, watches its rows, and compares the books.</summary>
-sealed class DemoRun(Invocation invocation, Api simulator, string secret, Script script)
+sealed class DemoRun(Invocation invocation, Api simulator, string secret, Script script, TimeSpan patience)
 {
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(100);
 
     // The same in every run: a Xero tenant serves one organisation.
@@ -103,7 +102,7 @@ sealed class DemoRun(Invocation invocation, Api simulator, string secret, Script
     /// <summary>Shows the rows of this run reach SUCCESS, for as long as patience lasts.</summary>
     async Task<IReadOnlyList<JsonNode>> WatchAsync(CancellationToken cancellationToken)
     {
-        if (!invocation.Json && invocation.Console.Profile.Capabilities.Interactive)
+        if (!invocation.Json && invocation.Console.Profile.Capabilities is { Interactive: true, Ansi: true })
         {
             return await invocation.Console.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn()).StartAsync(async progress =>
             {
@@ -129,7 +128,7 @@ sealed class DemoRun(Invocation invocation, Api simulator, string secret, Script
             var rows = await RowsOfThisRunAsync(cancellationToken);
             var done = rows.Where(row => row.Text("status") == "SUCCESS" && _byLink[row.Text("paymentLinkId")!].Ending == Ending.Booked).ToList();
             show(done.Count(row => row.Text("syncType") == "INVOICE"), done.Count(row => row.Text("syncType") == "PAYMENT"), watch.Elapsed);
-            if (done.Count == 2 * ToBook.Count || watch.Elapsed > Patience)
+            if (done.Count == 2 * ToBook.Count || watch.Elapsed > patience)
                 return rows;
             await Task.Delay(BetweenLooks, cancellationToken);
         }
@@ -160,7 +159,7 @@ sealed class DemoRun(Invocation invocation, Api simulator, string secret, Script
             if ((await simulator.GetAsync($"/simulator/ledger?tenantId={tenant}", cancellationToken)).Items("organisations") is not [var ledger])
                 throw new ApiException($"The simulator knows no organisation {tenant}: PaymentSync talks to another Xero than this simulator.");
             var books = Books.Compare(rows, ledger, ClearingAccounts, ToBook);
-            if (books.Problems.Count == 0 || watch.Elapsed > Patience)
+            if (books.Problems.Count == 0 || watch.Elapsed > patience)
                 return books;
             await Task.Delay(BetweenLooks, cancellationToken);
         }
@@ -191,7 +190,7 @@ sealed class DemoRun(Invocation invocation, Api simulator, string secret, Script
         var waiting = rows.Where(row => row.Text("status") != "SUCCESS" && _byLink[row.Text("paymentLinkId")!].Ending == Ending.Booked).ToList();
         var missing = (2 * ToBook.Count) - rows.Count(row => _byLink[row.Text("paymentLinkId")!].Ending == Ending.Booked);
         if (waiting.Count > 0)
-            yield return $"{waiting.Count} rows were not SUCCESS after {Patience.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s, the first because: {Words.Why(waiting[0]) ?? waiting[0].Text("status")}. PaymentSync goes on with them.";
+            yield return $"{waiting.Count} rows were not SUCCESS after {patience.TotalSeconds:0} s, the first because: {Words.Why(waiting[0]) ?? waiting[0].Text("status")}. PaymentSync goes on with them.";
         if (missing > 0)
             yield return $"{missing} rows of paid links do not exist.";
     }
