@@ -52,7 +52,7 @@ public static class Migrator
 
     static DbContextOptions<MigrationsDbContext> Options(string connectionString) =>
         new DbContextOptionsBuilder<MigrationsDbContext>()
-            .UseNpgsql(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, Options = "-c paymentsync.writer=on" }.ConnectionString,
+            .UseNpgsql(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, SearchPath = "public", Options = "-c paymentsync.writer=on" }.ConnectionString,
                 npgsql => npgsql.MigrationsHistoryTable("migrations_history", "paymentsync").CommandTimeout(0))
             .ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.PendingModelChangesWarning, RelationalEventId.MigrationsNotFound))
             .Options;

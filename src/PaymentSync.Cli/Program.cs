@@ -1,1 +1,3 @@
-Console.WriteLine();
+using PaymentSync.Cli;
+
+return await CommandTree.RunAsync(args, Console.Out, Console.Error);

@@ -45,6 +45,8 @@ static class DatabaseSetup
         var settings = new NpgsqlConnectionStringBuilder(connectionString)
         {
             ApplicationName = "PaymentSync",
+            // The default would look in a schema of the user's own name first, and many users are named paymentsync.
+            SearchPath = "public",
             GssEncryptionMode = GssEncryptionMode.Disable,
             MaxAutoPrepare = 60,
         };

@@ -6,7 +6,7 @@ using PaymentSync.XeroSyncs;
 namespace PaymentSync.Jobs;
 
 /// <summary>How a drain ended.</summary>
-/// <param name="More">Its time slice ended before the work did.</param>
+/// <param name="More">There may be more to do: its time slice ended before the work did, or rows came while it worked.</param>
 /// <param name="Wait">The budget is used up for this long.</param>
 sealed record DrainResult(bool More, TimeSpan? Wait)
 {
@@ -70,6 +70,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
         readonly Lock _gate = new();
         long _renewedAt = Stopwatch.GetTimestamp();
         bool _lost;
+        bool _more;
 
         bool SliceOver => Stopwatch.GetElapsedTime(_started) > drain._worker.TimeSlice;
 
@@ -87,7 +88,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
                 }
                 await lane;
             }
-            return new DrainResult(SliceOver && session.Wait is null && !_lost, session.Wait);
+            return new DrainResult((SliceOver || _more) && session.Wait is null && !_lost, session.Wait);
         }
 
         void StartLane()
@@ -104,10 +105,14 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             await Task.Yield();
             while (!stopping.IsCancellationRequested && !SliceOver && await StillOursAsync())
             {
-                var claimed = await InvoicesAsync();
-                claimed += await PaymentsAsync();
-                if (claimed == 0)
+                var invoices = await InvoicesAsync();
+                var payments = await PaymentsAsync();
+                if (Math.Max(invoices, payments) < drain._xero.BatchSize)
+                {
+                    // What came meanwhile waits for company, as any wake does; taken at once it would cost a call for each row or two.
+                    Volatile.Write(ref _more, Volatile.Read(ref _more) || invoices + payments > 0);
                     return;
+                }
             }
         }
 

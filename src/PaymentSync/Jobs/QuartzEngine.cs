@@ -4,15 +4,16 @@ using Quartz;
 namespace PaymentSync.Jobs;
 
 /// <summary>Quartz.NET, persistent and clustered on the same PostgreSQL, in tables of its own prefix. Job names and their one argument are persisted: renaming them breaks what is queued.</summary>
-sealed class QuartzEngine(ISchedulerFactory schedulers, RecurringJobs jobs) : IJobEngine
+sealed class QuartzEngine([FromKeyedServices(QuartzEngine.Scheduler)] ISchedulerFactory schedulers, RecurringJobs jobs) : IJobEngine
 {
+    const string Scheduler = "PaymentSync";
     const string Recurring = "recurring";
     const string Wakes = "wakes";
     const string Argument = "argument";
 
     public static void Add(WebApplicationBuilder builder, string connectionString, bool runsJobs)
     {
-        builder.Services.AddQuartz("PaymentSync", quartz =>
+        builder.Services.AddQuartz(Scheduler, quartz =>
         {
             quartz.ConfigureScheduler(scheduler => scheduler.GenerateInstanceId = true);
             quartz.UsePersistentStore(store =>
@@ -55,7 +56,7 @@ sealed class QuartzEngine(ISchedulerFactory schedulers, RecurringJobs jobs) : IJ
     }
 
     /// <summary>Puts the recurring jobs into the store at start-up; a node that finds them there leaves them as they should be.</summary>
-    sealed class ScheduleRecurringJobs(ISchedulerFactory schedulers, RecurringJobs jobs) : IHostedService
+    sealed class ScheduleRecurringJobs([FromKeyedServices(Scheduler)] ISchedulerFactory schedulers, RecurringJobs jobs) : IHostedService
     {
         public async Task StartAsync(CancellationToken cancellationToken)
         {
