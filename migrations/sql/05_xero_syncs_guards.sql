@@ -1,6 +1,6 @@
 -- What must hold for every row, whoever writes it.
 CREATE FUNCTION paymentsync.is_held(code text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  AS $$ SELECT coalesce(code LIKE 'payment.%' OR code LIKE 'legacy.%'
+  AS $$ SELECT coalesce(code LIKE 'payment.%' OR code LIKE 'legacy.%' OR code LIKE 'operator.%'
      OR code IN ('link.cancelled', 'xero.total_differs', 'xero.document_voided', 'xero.tenant_changed'), false) $$;
 COMMENT ON FUNCTION paymentsync.is_held(text) IS 'Codes that only a person''s resolve, with a reason, makes due again.';
 

@@ -21,6 +21,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
     Outcomes outcomes, IOptions<WorkerOptions> worker, IOptions<XeroOptions> xero, ILogger<Drain> log)
 {
     // Shared with the turn, which does the work of one drain.
+    readonly CallBudget _budget = budget;
     readonly DrainLeases _leases = leases;
     readonly SyncQueue _queue = queue;
     readonly XeroWriter _writer = writer;
@@ -40,10 +41,12 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             return DrainResult.Nothing;
         try
         {
+            if (await _budget.ShouldLingerAsync(organisation, connection.TenantId, _worker.Linger, stopping))
+                return new DrainResult(More: false, Wait: _worker.Linger);
             switch (await tokens.GetAsync(connection, notThis: null, stopping))
             {
                 case XeroTokens.Answer.Granted granted:
-                    var turn = new Turn(this, new XeroSession(connection, owner, granted.AccessToken, tokens, budget), stopping);
+                    var turn = new Turn(this, new XeroSession(connection, owner, granted.AccessToken, tokens, _budget), stopping);
                     return await turn.RunAsync();
                 case XeroTokens.Answer.Refused refused:
                     LogRefused(organisation, refused.Error);
@@ -128,10 +131,9 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
 
         async Task<int> InvoicesAsync()
         {
-            if (await session.ReserveAsync(stopping) is not { } slot)
+            var (syncs, held) = await ReserveAndClaimAsync(XeroSyncType.INVOICE);
+            if (held is null)
                 return 0;
-            var syncs = await ClaimAsync(XeroSyncType.INVOICE);
-            CallSlot? held = slot;
             var open = await SettleWithoutCallAsync(syncs);
             var verify = open.Where(sync => sync.MustLookFirst).ToList();
             var send = open.Where(sync => !sync.MustLookFirst).ToList();
@@ -149,10 +151,9 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
 
         async Task<int> PaymentsAsync()
         {
-            if (await session.ReserveAsync(stopping) is not { } slot)
+            var (syncs, held) = await ReserveAndClaimAsync(XeroSyncType.PAYMENT);
+            if (held is null)
                 return 0;
-            var syncs = await ClaimAsync(XeroSyncType.PAYMENT);
-            CallSlot? held = slot;
             var open = await SettleWithoutCallAsync(syncs);
             // A payment is sent only against an invoice whose state was read during this drain; one that may exist already is always read anew.
             var unread = open.Where(sync => sync.MustLookFirst || session.Seen(sync.XeroInvoiceId) is null).ToList();
@@ -169,13 +170,19 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             return syncs.Count;
         }
 
-        async Task<List<ClaimedSync>> ClaimAsync(XeroSyncType type)
+        /// <summary>Budget before claim, so that no row is held that cannot be served. When only the reserve is left, only look-ups are claimed.</summary>
+        async Task<(List<ClaimedSync> Syncs, CallSlot? Slot)> ReserveAndClaimAsync(XeroSyncType type)
         {
+            var slot = await session.ReserveAsync(stopping);
+            var onlyLooks = slot is null;
+            slot ??= await session.ReserveAsync(forLook: true, stopping);
+            if (slot is null)
+                return ([], null);
             var limit = drain._xero.BatchSize;
-            var syncs = await drain._queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain._worker.RowLease, stopping);
+            var syncs = await drain._queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain._worker.RowLease, stopping, onlyLooks);
             if (syncs.Count == limit)
                 StartLane();
-            return syncs;
+            return (syncs, slot);
         }
 
         /// <returns>Null: the slot is used up, or there was none and the rows are given back.</returns>

@@ -14,6 +14,8 @@ sealed class WorkerOptions
     public TimeSpan RecoveryInterval { get; set; } = TimeSpan.FromMinutes(1);
     /// <summary>How long a wake waits for company, so that payments that come together go to Xero together. 0 to 1 min.</summary>
     public TimeSpan WakeDelay { get; set; } = TimeSpan.FromMilliseconds(750);
+    /// <summary>How long due rows wait for a fuller call when less than a quarter of the day's calls is left. 0 to 10 min.</summary>
+    public TimeSpan Linger { get; set; } = TimeSpan.FromSeconds(30);
     /// <summary>A claimed row is ours this long, and again from each intent. At least 2 T + 60 s.</summary>
     public TimeSpan RowLease { get; set; } = TimeSpan.FromMinutes(5);
     /// <summary>An organisation is drained by one worker this long, and again from each renewal. At least T + 30 s.</summary>
@@ -38,6 +40,8 @@ sealed class WorkerOptionsRules(IOptions<XeroOptions> xero) : IValidateOptions<W
             problems.Add("Worker:RecoveryInterval must be at least 1 second.");
         if (options.WakeDelay < TimeSpan.Zero || options.WakeDelay > TimeSpan.FromMinutes(1))
             problems.Add("Worker:WakeDelay must be between 0 and 1 minute.");
+        if (options.Linger < TimeSpan.Zero || options.Linger > TimeSpan.FromMinutes(10))
+            problems.Add("Worker:Linger must be between 0 and 10 minutes.");
         if (options.RowLease < (2 * timeout) + TimeSpan.FromSeconds(60))
             problems.Add("Worker:RowLease must be at least twice Xero:CallTimeout plus 60 seconds.");
         if (options.DrainLease < timeout + TimeSpan.FromSeconds(30))

@@ -24,7 +24,7 @@ static class ReplayEndpoints
 
     internal sealed record ReplayView(Guid SyncId, string Status, string? XeroInvoiceId, string? XeroPaymentId, string Message);
 
-    /// <param name="Action">bookAsCharged (amount or currency mismatch), requeue (any other held code) or markFailed.</param>
+    /// <param name="Action">bookAsCharged (amount or currency mismatch), requeue (any other held code, and what was marked failed by mistake) or markFailed (nothing but requeue books it any more).</param>
     internal sealed record ResolveBody(string Action, string Reason);
 
     static async Task<Results<Accepted<ReplayView>, Ok<ReplayView>, ProblemHttpResult>> ReplayAsync(ReplayBody body, NpgsqlDataSource database, Wakes wakes, AuditLog audit, HttpContext http, CancellationToken cancellationToken)

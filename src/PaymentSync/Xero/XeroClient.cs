@@ -20,12 +20,12 @@ abstract record XeroReply
 }
 
 /// <summary>What Xero says beside its answers. Header names arrive in any case.</summary>
-sealed record XeroHeaders(string? CorrelationId, int? RemainingToday, int? RemainingThisMinute, string? LimitProblem, TimeSpan? RetryAfter)
+sealed record XeroHeaders(string? CorrelationId, int? RemainingToday, int? AppRemainingThisMinute, string? LimitProblem, TimeSpan? RetryAfter)
 {
     public static XeroHeaders From(HttpResponseMessage response) => new(
         First(response, "Xero-Correlation-Id"),
         Number(response, "X-DayLimit-Remaining"),
-        Number(response, "X-MinLimit-Remaining"),
+        Number(response, "X-AppMinLimit-Remaining"),
         First(response, "X-Rate-Limit-Problem"),
         response.Headers.RetryAfter?.Delta);
 

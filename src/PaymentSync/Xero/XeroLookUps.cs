@@ -13,7 +13,7 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
         CallSlot? next = slot;
         foreach (var group in syncs.GroupBy(sync => sync.XeroInvoiceId is not null).Select(group => group.ToList()))
         {
-            next ??= await session.ReserveAsync(stopping);
+            next ??= await session.ReserveAsync(forLook: true, stopping);
             if (next is null)
             {
                 await queue.GiveBackAsync(group, session.Owner, TimeSpan.Zero, CancellationToken.None);
@@ -66,7 +66,7 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
             var reply = await client.GetAsync(query, access, CancellationToken.None);
             await session.AnsweredAsync(slot, reply);
             metrics.XeroCalled("GET /Invoices", reply);
-            if (reply is XeroReply.Answered { Status: 401 } && !renewed && await session.RenewAsync(access, stopping) && await session.ReserveAsync(stopping) is { } next)
+            if (reply is XeroReply.Answered { Status: 401 } && !renewed && await session.RenewAsync(access, stopping) && await session.ReserveAsync(forLook: true, stopping) is { } next)
             {
                 slot = next;
                 continue;

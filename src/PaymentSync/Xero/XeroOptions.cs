@@ -23,6 +23,12 @@ sealed class XeroOptions
     public int CallsInFlight { get; set; } = 5;
     /// <summary>Calls in any 60 seconds for one tenant; Xero allows 60.</summary>
     public int CallsPerMinute { get; set; } = 60;
+    /// <summary>Calls of a minute kept for look-ups and operators: nothing is sent with them.</summary>
+    public int MinuteReserve { get; set; } = 2;
+    /// <summary>Calls in any 24 hours for one tenant: 5,000, or 1,000 on Xero's Starter tier. Xero's headers lower the figure by themselves.</summary>
+    public int CallsPerDay { get; set; } = 5000;
+    /// <summary>Calls of a day kept for look-ups and operators.</summary>
+    public int DayReserve { get; set; } = 50;
 
     /// <summary>After which a slot whose holder is gone is taken back.</summary>
     public TimeSpan SlotHold => CallTimeout + TimeSpan.FromSeconds(90);
@@ -43,6 +49,8 @@ sealed class XeroOptionsRules : IValidateOptions<XeroOptions>
             problems.Add("Xero:CallsInFlight must be between 1 and 5, Xero's limit.");
         if (options.CallsPerMinute is < 1 or > 60)
             problems.Add("Xero:CallsPerMinute must be between 1 and 60, Xero's limit.");
+        if (options.MinuteReserve < 0 || options.MinuteReserve >= options.CallsPerMinute || options.DayReserve < 0 || options.DayReserve >= options.CallsPerDay)
+            problems.Add("Xero:MinuteReserve and Xero:DayReserve must be at least 0 and below the limits they are kept from.");
         foreach (var (setting, url) in new[] { ("ApiUrl", options.ApiUrl), ("IdentityUrl", options.IdentityUrl), ("LoginUrl", options.LoginUrl) })
         {
             if (!url.IsAbsoluteUri || (url.Scheme != Uri.UriSchemeHttps && !url.IsLoopback))

@@ -20,9 +20,12 @@ sealed class XeroSession(XeroConnection connection, string owner, string accessT
     public TimeSpan? Wait => Volatile.Read(ref _waitTicks) is > 0 and var ticks ? TimeSpan.FromTicks(ticks) : null;
 
     /// <summary>A slot for one call, or null: no call now, and <see cref="Wait"/> says how long.</summary>
-    public async Task<CallSlot?> ReserveAsync(CancellationToken cancellationToken)
+    public Task<CallSlot?> ReserveAsync(CancellationToken cancellationToken) => ReserveAsync(forLook: false, cancellationToken);
+
+    /// <inheritdoc cref="ReserveAsync(CancellationToken)"/>
+    public async Task<CallSlot?> ReserveAsync(bool forLook, CancellationToken cancellationToken)
     {
-        var slot = await budget.ReserveAsync(TenantId, owner, cancellationToken);
+        var slot = await budget.ReserveAsync(TenantId, owner, forLook, cancellationToken);
         if (slot.IsGranted)
             return slot;
         Volatile.Write(ref _waitTicks, Math.Max(1, slot.Wait!.Value.Ticks));

@@ -13,13 +13,15 @@ namespace PaymentSync.XeroSyncs;
 sealed class SyncQueue(NpgsqlDataSource database)
 {
     /// <summary>Claims up to <paramref name="limit"/> due rows of one kind, oldest due first.</summary>
-    public async Task<List<ClaimedSync>> ClaimAsync(Guid organisation, XeroSyncType type, int limit, string owner, TimeSpan lease, CancellationToken cancellationToken)
+    /// <param name="onlyToLookUp">Only rows that may be in Xero already: all that the budget's reserve is for.</param>
+    public async Task<List<ClaimedSync>> ClaimAsync(Guid organisation, XeroSyncType type, int limit, string owner, TimeSpan lease, CancellationToken cancellationToken, bool onlyToLookUp = false)
     {
         await using var command = database.CreateCommand("""
             WITH due AS MATERIALIZED (
               SELECT s.id, s.due_because, s.payment_link_id, s.open_request_id
                 FROM xero_syncs s
                WHERE s.organization_id = $1 AND s.sync_type = $2 AND s.status IN ('PENDING', 'FAILED') AND s.next_retry_at <= (SELECT paymentsync.now())
+                 AND (NOT $6 OR s.open_request_id IS NOT NULL OR CASE s.sync_type WHEN 'INVOICE' THEN s.xero_invoice_id ELSE s.xero_payment_id END IS NOT NULL)
                ORDER BY s.next_retry_at, s.id
                LIMIT $3
                FOR UPDATE SKIP LOCKED)
@@ -41,6 +43,7 @@ sealed class SyncQueue(NpgsqlDataSource database)
         command.Parameters.AddWithValue(limit);
         command.Parameters.AddWithValue(owner);
         command.Parameters.AddWithValue(lease);
+        command.Parameters.AddWithValue(onlyToLookUp);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var claimed = new List<ClaimedSync>();
         while (await reader.ReadAsync(cancellationToken))

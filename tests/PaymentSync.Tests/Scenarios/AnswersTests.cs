@@ -231,24 +231,4 @@ public sealed class AnswersTests(PostgresServer server)
         await world.DrainAsync();
         (await world.RowsAsync()).ShouldAllBe(row => row.Status == "SUCCESS");
     }
-
-    [Fact]
-    public async Task No_more_than_sixty_calls_are_made_in_any_minute()
-    {
-        await using var world = await World.StartAsync(server, settings: new(StringComparer.Ordinal) { ["Xero:BatchSize"] = "1" });
-        for (var number = 0; number < 70; number++)
-            await world.PayAsync(await world.LinkAsync(), $"pi_{number}");
-        for (var minute = 0; minute < 4; minute++)
-        {
-            await world.DrainAsync();
-            await world.AdvanceAsync(TimeSpan.FromSeconds(61));
-        }
-
-        (await world.RowsAsync()).ShouldAllBe(row => row.Status == "SUCCESS");
-        var calls = await world.CallsAsync();
-        calls["byResource"]!["PUT /Invoices"]!.GetValue<int>().ShouldBe(70);
-        calls["byResource"]!["PUT /Payments"]!.GetValue<int>().ShouldBe(70);
-        calls["rateLimited"]!.GetValue<int>().ShouldBe(0);
-        calls["maxPerMinute"]!.GetValue<int>().ShouldBe(60);
-    }
 }

@@ -249,14 +249,14 @@ sealed class World : IAsyncDisposable
     /// <summary>A change made through PaymentSync's own kind of connection: how states are set up as data.</summary>
     public Task<int> AsWriterAsync(string sql, params object?[] parameters) => Database.ExecuteAsWriterAsync(sql, parameters);
 
-    /// <summary>Waits until it holds, at most ten seconds: for what other threads do.</summary>
-    public static async Task EventuallyAsync(Func<Task<bool>> holds, string what)
+    /// <summary>Waits until it holds, with bounded patience (20 s): for what other threads do.</summary>
+    public static async Task EventuallyAsync(Func<Task<bool>> holds, string what, TimeSpan? atMost = null)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var patience = new CancellationTokenSource(atMost ?? TimeSpan.FromSeconds(20));
         while (!await holds())
         {
             if (patience.IsCancellationRequested)
-                throw new TimeoutException($"It did not happen within 10 seconds: {what}");
+                throw new TimeoutException($"It did not happen in time: {what}");
             await Task.Delay(20);
         }
     }

@@ -1,0 +1,50 @@
+using PaymentSync.Tests.Testing;
+using Shouldly;
+using Xunit;
+
+namespace PaymentSync.Tests.Jobs;
+
+/// <summary>The default engine: an alarm clock between nodes, and nothing that correctness rests on.</summary>
+public sealed class QuartzTests(PostgresServer server)
+{
+    static Dictionary<string, string> Quartz(params (string, string)[] more) =>
+        more.Append(("Jobs:Engine", "Quartz")).ToDictionary(setting => setting.Item1, setting => setting.Item2, StringComparer.Ordinal);
+
+    [Fact]
+    public async Task Recurring_jobs_are_listed_with_their_next_run_and_can_be_run_by_name()
+    {
+        await using var world = await World.StartAsync(server, worker: true, settings: Quartz());
+        var jobs = (await world.GetAsync("/api/jobs"))["items"]!.AsArray();
+        jobs.Select(job => job!["name"]!.GetValue<string>()).ShouldBeSubsetOf(["unlinked-payments", "recovery", "sweep", "oauth-states", "xero-connections"]);
+        jobs.Count.ShouldBeGreaterThanOrEqualTo(3);
+        jobs.ShouldAllBe(job => job!["nextRunAt"] != null);
+        (await world.SendAsync(HttpMethod.Post, "/api/jobs/sweep/run"))["result"]!.GetValue<string>().ShouldContain("0 organisations");
+        await world.SendAsync(HttpMethod.Post, "/api/jobs/nothing/run", expect: 404);
+    }
+
+    [Fact]
+    public async Task A_web_only_node_wakes_a_worker_through_the_engine_long_before_its_sweep()
+    {
+        // The worker sweeps once an hour: only the engine can bring it the wake in time.
+        await using var world = await World.StartAsync(server, worker: false, settings: Quartz());
+        await world.StartNodeAsync(worker: true, settings: Quartz(("Worker:SweepInterval", "01:00:00"), ("Worker:RecoveryInterval", "01:00:00")));
+        var link = await world.LinkAsync();
+        await world.PayAsync(link);
+        await World.EventuallyAsync(async () => (await world.RowsAsync(link)).All(row => row.Status == "SUCCESS"), "the worker was woken by the engine", TimeSpan.FromSeconds(50));
+    }
+
+    [Fact]
+    public async Task Nothing_is_lost_when_the_engines_tables_are_emptied()
+    {
+        await using var world = await World.StartAsync(server, worker: false, settings: Quartz());
+        await world.StartNodeAsync(worker: true, settings: Quartz());
+        await world.Database.ExecuteAsync("""
+            DO $$ DECLARE t record; BEGIN
+              FOR t IN SELECT schemaname, tablename FROM pg_tables WHERE tablename LIKE 'qrtz%' LOOP EXECUTE format('TRUNCATE %I.%I CASCADE', t.schemaname, t.tablename); END LOOP;
+            END $$
+            """);
+        var link = await world.LinkAsync();
+        await world.PayAsync(link);
+        await World.EventuallyAsync(async () => (await world.RowsAsync(link)).All(row => row.Status == "SUCCESS"), "the sweep found what the engine forgot");
+    }
+}
