@@ -21,11 +21,19 @@ sealed class Api(string who, Uri address, string? key) : IDisposable
 
     public Task<JsonNode> GetAsync(string path, CancellationToken cancellationToken) => SendAsync(HttpMethod.Get, path, body: null, cancellationToken);
 
-    public async Task<JsonNode> SendAsync(HttpMethod method, string path, JsonNode? body, CancellationToken cancellationToken)
+    /// <returns>Null: there is no such thing.</returns>
+    public Task<JsonNode?> FindAsync(string path, CancellationToken cancellationToken) => SendAsync(HttpMethod.Get, path, body: null, mayBeMissing: true, cancellationToken);
+
+    public async Task<JsonNode> SendAsync(HttpMethod method, string path, JsonNode? body, CancellationToken cancellationToken) =>
+        (await SendAsync(method, path, body, mayBeMissing: false, cancellationToken))!;
+
+    async Task<JsonNode?> SendAsync(HttpMethod method, string path, JsonNode? body, bool mayBeMissing, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative)) { Content = body is null ? null : JsonContent.Create(body) };
         using var answer = await SendAsync(request, cancellationToken);
         var text = await answer.Content.ReadAsStringAsync(cancellationToken);
+        if (mayBeMissing && answer.StatusCode == System.Net.HttpStatusCode.NotFound)
+            return null;
         if (!answer.IsSuccessStatusCode)
             throw new ApiException(Sentence((int)answer.StatusCode, text));
         return Read(text) ?? throw new ApiException($"{who} at {address} answered {method} {path} without JSON. Is another program listening there?");

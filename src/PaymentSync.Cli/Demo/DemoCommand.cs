@@ -15,14 +15,14 @@ static class DemoCommand
     {
         var simulator = GlobalOptions.Address("--simulator", "Where the Xero simulator answers (or XERO_SIMULATOR_URL).", "XERO_SIMULATOR_URL", "http://127.0.0.1:8090");
         var secret = new Option<string?>("--stripe-secret") { Description = $"The webhook's signing secret, whsec_… (or {SecretVariable})." };
-        var seed = new Option<int>("--seed") { Description = "Plays the run of this seed again; without it every run is new.", DefaultValueFactory = _ => RandomNumberGenerator.GetInt32(int.MaxValue) };
+        var seed = new Option<int?>("--seed") { Description = "Plays the run of this seed again; without it every run is new." };
         var patience = new Option<int>("--patience") { Description = "How many seconds the rows get to reach SUCCESS.", DefaultValueFactory = _ => 60 };
         var command = new Command("demo", "Pays 40 links through the real webhook, with repetitions, disorder and forgeries, and compares the books.") { simulator, secret, seed, patience };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             using var invocation = globals.Of(parsed);
             using var xero = new Api("The Xero simulator", new Uri(parsed.GetRequiredValue(simulator)), key: null);
-            var script = new Script(parsed.GetValue(seed), DateTimeOffset.UtcNow);
+            var script = new Script(parsed.GetValue(seed) ?? RandomNumberGenerator.GetInt32(int.MaxValue), DateTimeOffset.UtcNow);
             var figures = await new DemoRun(invocation, xero, GlobalOptions.Secret(parsed, secret, SecretVariable), script, TimeSpan.FromSeconds(parsed.GetValue(patience))).PlayAsync(cancellationToken);
             invocation.Print(figures.ToJson(), console => Show(console, figures));
             if (!invocation.Json)
