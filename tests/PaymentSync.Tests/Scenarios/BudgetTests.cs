@@ -113,7 +113,7 @@ public sealed class BudgetTests(PostgresServer server)
         await world.DrainAsync(); // Two calls later 50 are left: our reserve.
         var second = await world.LinkAsync();
         await world.PayAsync(second, "pi_2");
-        await world.AdvanceAsync(TimeSpan.FromSeconds(6));
+        await world.AdvanceAsync(TimeSpan.FromSeconds(40));
         await world.DrainAsync();
 
         (await world.PairAsync(first)).Payment.Status.ShouldBe("SUCCESS", "a look-up may use the reserve");
