@@ -147,7 +147,8 @@ BEGIN
 
   SELECT max(s.provider_payment_id) FILTER (WHERE s.provider_payment_id <> payment OR s.provider <> of_provider) AS other,
          bool_or(s.provider_payment_id IS NULL AND s.failure_code = 'waiting.confirmation') AS waits,
-         bool_and((s.amount, s.currency::text) IS NOT DISTINCT FROM (paid::numeric(18,2), paid_currency)) FILTER (WHERE s.provider_payment_id = payment) AS same_money
+         bool_and((s.amount, s.currency::text) IS NOT DISTINCT FROM (paid::numeric(18,2), paid_currency)) FILTER (WHERE s.provider_payment_id = payment) AS same_money,
+         max(s.amount || ' ' || s.currency) FILTER (WHERE s.provider_payment_id = payment) AS money
     INTO stands FROM public.xero_syncs s WHERE s.payment_link_id = link;
   IF stands.other IS NOT NULL THEN
     verdict := 'second';
@@ -170,6 +171,7 @@ BEGIN
     SELECT array_agg(id) INTO built FROM waited;
   END IF;
   verdict := CASE WHEN stands.same_money IS FALSE THEN 'differs' ELSE 'exists' END;
+  other := CASE WHEN verdict = 'differs' THEN stands.money END;
   -- PENDING, RETRYING and SUCCESS stay as they are; FAILED becomes due unless it is held, waits for its settings, or a person gave it up.
   WITH due AS (
     UPDATE public.xero_syncs s SET next_retry_at = paymentsync.now(), due_because = 'RESUME'
@@ -286,7 +288,8 @@ BEGIN
       explanation := format('Payment %s is booked on link %s already, but an event of it names link %s. Attach the event to the link that is right, or resolve it.', payment, verdict.other, link);
     ELSIF verdict.verdict = 'differs' THEN
       why := 'payment.amount_differs';
-      explanation := format('Payment %s was recorded with another amount or currency than the %s %s told now.', payment, paid::numeric(18,2), paid_currency);
+      explanation := format('Payment %s was confirmed with %s before, and is told with %s %s now. The rows keep the former; look at the provider, then attach the event to its link again or resolve it.',
+                            payment, verdict.other, paid::numeric(18,2), paid_currency);
     END IF;
   EXCEPTION WHEN unique_violation THEN
     queued := NULL;
