@@ -1,15 +1,31 @@
 -- Confirmation: from a fact that a provider told to the two rows that remember it, in one round trip and one transaction.
 
+-- Character classes like \s and [:cntrl:] mean what the database's locale says; these sets mean the same everywhere.
+CREATE FUNCTION paymentsync.one_line(words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT btrim(regexp_replace(regexp_replace(coalesce(words, ''),
+    '[\u00AD\u180E\u200B\u200E\u200F\u202A-\u202E\u2060-\u2069\uFEFF\uFFF9-\uFFFB\uFFFE\uFFFF]', '', 'g'),
+    '[<>\u0001-\u0020\u007F-\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+', ' ', 'g'))
+$$;
+COMMENT ON FUNCTION paymentsync.one_line(text) IS 'Without angle brackets, controls and what only turns or hides text; every kind of white space is one space, none at the edges.';
+
+CREATE FUNCTION paymentsync.utf16_length(words text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT length(words) + length(regexp_replace(words, '[^\U00010000-\U0010FFFF]', '', 'g')) $$;
+COMMENT ON FUNCTION paymentsync.utf16_length(text) IS 'Characters as Xero counts them: an emoji is two.';
+
+CREATE FUNCTION paymentsync.cut(words text, units integer) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN octet_length(words) <= units OR paymentsync.utf16_length(words) <= units THEN words
+    ELSE (SELECT btrim(left(words, max(n))) FROM generate_series(units / 2, units) n WHERE paymentsync.utf16_length(left(words, n)) <= units) END
+$$;
+
 CREATE FUNCTION paymentsync.contact_name(customer_name text, customer_email text, shared text, policy text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN policy = 'Shared' THEN shared
-    WHEN cleaned.name <> '' AND cleaned.email <> '' THEN btrim(left(cleaned.name, greatest(0, 255 - length(cleaned.email) - 3))) || ' (' || cleaned.email || ')'
+    WHEN cleaned.name <> '' AND cleaned.email <> '' THEN paymentsync.cut(cleaned.name, 255 - paymentsync.utf16_length(cleaned.email) - 3) || ' (' || cleaned.email || ')'
     WHEN cleaned.email <> '' THEN cleaned.email
-    WHEN cleaned.name <> '' THEN btrim(left(cleaned.name, 255))
+    WHEN cleaned.name <> '' THEN paymentsync.cut(cleaned.name, 255)
     ELSE shared
   END
-  FROM (SELECT btrim(regexp_replace(regexp_replace(coalesce(customer_name, ''), '[<>[:cntrl:]]', ' ', 'g'), '\s+', ' ', 'g')) AS name,
-               left(btrim(regexp_replace(coalesce(customer_email, ''), '[<>[:cntrl:][:space:]]', '', 'g')), 200) AS email) cleaned
+  FROM (SELECT paymentsync.one_line(customer_name) AS name, paymentsync.cut(replace(paymentsync.one_line(customer_email), ' ', ''), 200) AS email OFFSET 0) cleaned
 $$;
 COMMENT ON FUNCTION paymentsync.contact_name(text, text, text, text) IS
   'The only contact field ever sent: Xero matches the active contact of that exact name or creates one; any further field would overwrite a person''s edits. No angle brackets, no doubled or edge spaces, at most 255 characters.';
