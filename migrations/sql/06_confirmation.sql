@@ -1,15 +1,31 @@
 -- Confirmation: from a fact that a provider told to the two rows that remember it, in one round trip and one transaction.
 
+-- Character classes like \s and [:cntrl:] mean what the database's locale says; these sets mean the same everywhere.
+CREATE FUNCTION paymentsync.one_line(words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT btrim(regexp_replace(regexp_replace(coalesce(words, ''),
+    '[\u00AD\u180E\u200B\u200E\u200F\u202A-\u202E\u2060-\u2069\uFEFF\uFFF9-\uFFFB\uFFFE\uFFFF]', '', 'g'),
+    '[<>\u0001-\u0020\u007F-\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+', ' ', 'g'))
+$$;
+COMMENT ON FUNCTION paymentsync.one_line(text) IS 'Without angle brackets, controls and what only turns or hides text; every kind of white space is one space, none at the edges.';
+
+CREATE FUNCTION paymentsync.utf16_length(words text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT length(words) + length(regexp_replace(words, '[^\U00010000-\U0010FFFF]', '', 'g')) $$;
+COMMENT ON FUNCTION paymentsync.utf16_length(text) IS 'Characters as Xero counts them: an emoji is two.';
+
+CREATE FUNCTION paymentsync.cut(words text, units integer) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN octet_length(words) <= units OR paymentsync.utf16_length(words) <= units THEN words
+    ELSE (SELECT btrim(left(words, max(n))) FROM generate_series(units / 2, units) n WHERE paymentsync.utf16_length(left(words, n)) <= units) END
+$$;
+
 CREATE FUNCTION paymentsync.contact_name(customer_name text, customer_email text, shared text, policy text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN policy = 'Shared' THEN shared
-    WHEN cleaned.name <> '' AND cleaned.email <> '' THEN btrim(left(cleaned.name, greatest(0, 255 - length(cleaned.email) - 3))) || ' (' || cleaned.email || ')'
+    WHEN cleaned.name <> '' AND cleaned.email <> '' THEN paymentsync.cut(cleaned.name, 255 - paymentsync.utf16_length(cleaned.email) - 3) || ' (' || cleaned.email || ')'
     WHEN cleaned.email <> '' THEN cleaned.email
-    WHEN cleaned.name <> '' THEN btrim(left(cleaned.name, 255))
+    WHEN cleaned.name <> '' THEN paymentsync.cut(cleaned.name, 255)
     ELSE shared
   END
-  FROM (SELECT btrim(regexp_replace(regexp_replace(coalesce(customer_name, ''), '[<>[:cntrl:]]', ' ', 'g'), '\s+', ' ', 'g')) AS name,
-               left(btrim(regexp_replace(coalesce(customer_email, ''), '[<>[:cntrl:][:space:]]', '', 'g')), 200) AS email) cleaned
+  FROM (SELECT paymentsync.one_line(customer_name) AS name, paymentsync.cut(replace(paymentsync.one_line(customer_email), ' ', ''), 200) AS email OFFSET 0) cleaned
 $$;
 COMMENT ON FUNCTION paymentsync.contact_name(text, text, text, text) IS
   'The only contact field ever sent: Xero matches the active contact of that exact name or creates one; any further field would overwrite a person''s edits. No angle brackets, no doubled or edge spaces, at most 255 characters.';
@@ -59,11 +75,67 @@ COMMENT ON FUNCTION paymentsync.documents(uuid, text, text, numeric, text, times
 CREATE FUNCTION paymentsync.fact_rank(fact text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
   AS $$ SELECT CASE fact WHEN 'paid' THEN 3 WHEN 'failed' THEN 2 WHEN 'expired' THEN 2 WHEN 'unpaid' THEN 1 END $$;
 
+-- Locks, always taken in this order, so that nobody waits in a circle: the payment, the names of a link that is not known yet,
+-- the link's row, the organisation's booking, then rows of events and of syncs.
+CREATE FUNCTION paymentsync.lock_payment(of_provider text, payment text) RETURNS void LANGUAGE sql
+  AS $$ SELECT pg_advisory_xact_lock(hashtextextended('payment:' || of_provider || ':' || payment, 7)) $$;
+COMMENT ON FUNCTION paymentsync.lock_payment(text, text) IS 'Facts of one payment are settled one after the other: neither precedence nor the link it is booked on can be raced.';
+
+CREATE FUNCTION paymentsync.lock_link_names(link uuid, stripe_link text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF link IS NOT NULL THEN
+    PERFORM pg_advisory_xact_lock(hashtextextended('link:' || link, 7));
+  END IF;
+  IF stripe_link IS NOT NULL THEN
+    PERFORM pg_advisory_xact_lock(hashtextextended('stripe link:' || stripe_link, 7));
+  END IF;
+END $$;
+COMMENT ON FUNCTION paymentsync.lock_link_names(uuid, text) IS
+  'Held by who registers a link and by who did not find it: the second of the two sees what the first did, so that no event waits for a link that is there.';
+
+CREATE FUNCTION paymentsync.lock_booking(organization uuid, to_change boolean) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF to_change THEN
+    PERFORM pg_advisory_xact_lock(hashtextextended('booking:' || organization, 7));
+  ELSE
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('booking:' || organization, 7));
+  END IF;
+END $$;
+COMMENT ON FUNCTION paymentsync.lock_booking(uuid, boolean) IS
+  'Settings do not change between the building of a document and its commit: a row made without them is seen by the change that adds them.';
+
+CREATE FUNCTION paymentsync.find_link(link_uuid uuid, stripe_link text, OUT link uuid, OUT organization uuid) LANGUAGE plpgsql AS $$
+BEGIN
+  -- The share lock waits for who is changing the link, and makes him wait: amount and organisation cannot change under a confirmation.
+  SELECT l.id, l.organization_id INTO link, organization FROM public.payment_links l WHERE l.id = link_uuid FOR KEY SHARE;
+  IF link IS NULL AND stripe_link IS NOT NULL THEN
+    SELECT l.id, l.organization_id INTO link, organization
+      FROM paymentsync.payment_link_settings p JOIN public.payment_links l ON l.id = p.payment_link_id WHERE p.stripe_payment_link = stripe_link FOR KEY SHARE OF l;
+  END IF;
+END $$;
+
+CREATE FUNCTION paymentsync.rows_hold(link uuid, of_provider text, payment text, paid numeric, paid_currency text) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT count(*) = 2 FROM public.xero_syncs s
+   WHERE (link IS NULL OR s.payment_link_id = link) AND s.provider_payment_id = payment AND s.provider = of_provider AND s.amount = paid AND s.currency = paid_currency
+$$;
+
+CREATE FUNCTION paymentsync.table_is_broken(state text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT state IN ('42P01', '42703', '23514', '53100') OR state LIKE 'XX0%' $$;
+COMMENT ON FUNCTION paymentsync.table_is_broken(text) IS 'SQLSTATEs that say the events table itself fails: gone, changed, refusing, full or corrupt.';
+
 CREATE FUNCTION paymentsync.upsert_syncs(link uuid, of_provider text, payment text, paid numeric, paid_currency text, occurred timestamptz,
-  OUT verdict text, OUT other_payment text, OUT queued uuid[]) LANGUAGE plpgsql AS $$
+  OUT verdict text, OUT other text, OUT queued uuid[]) LANGUAGE plpgsql AS $$
 DECLARE
   stands record;
+  built uuid[];
 BEGIN
+  -- One payment is booked once, whatever links its events name, and in whatever organisations those are.
+  SELECT s.payment_link_id::text INTO other FROM public.xero_syncs s WHERE s.provider_payment_id = payment AND s.provider = of_provider AND s.payment_link_id <> link LIMIT 1;
+  IF FOUND THEN
+    verdict := 'elsewhere';
+    RETURN;
+  END IF;
+
   -- The constraint settles races: whoever inserts first decides which payment the rows are about.
   WITH made AS (
     INSERT INTO public.xero_syncs AS s (id, payment_link_id, sync_type, status, organization_id, provider, provider_payment_id, amount, currency, document_number, request_payload,
@@ -78,6 +150,7 @@ BEGIN
            paymentsync.now(), paymentsync.now()
       FROM paymentsync.documents(link, of_provider, payment, paid, paid_currency, occurred) d
       JOIN public.payment_links l ON l.id = link
+     WHERE NOT EXISTS (SELECT 1 FROM public.xero_syncs x WHERE x.payment_link_id = link AND x.provider_payment_id IS NOT NULL AND x.provider_payment_id <> payment)
      ORDER BY d.sync_type
     ON CONFLICT (payment_link_id, sync_type) DO NOTHING
     RETURNING s.id)
@@ -90,15 +163,17 @@ BEGIN
 
   SELECT max(s.provider_payment_id) FILTER (WHERE s.provider_payment_id <> payment OR s.provider <> of_provider) AS other,
          bool_or(s.provider_payment_id IS NULL AND s.failure_code = 'waiting.confirmation') AS waits,
-         bool_and((s.amount, s.currency::text) IS NOT DISTINCT FROM (paid::numeric(18,2), paid_currency)) FILTER (WHERE s.provider_payment_id = payment) AS same_money
+         bool_and((s.amount, s.currency::text) IS NOT DISTINCT FROM (paid::numeric(18,2), paid_currency)) FILTER (WHERE s.provider_payment_id = payment) AS same_money,
+         max(s.amount || ' ' || s.currency) FILTER (WHERE s.provider_payment_id = payment) AS money
     INTO stands FROM public.xero_syncs s WHERE s.payment_link_id = link;
   IF stands.other IS NOT NULL THEN
     verdict := 'second';
-    other_payment := stands.other;
+    other := stands.other;
     RETURN;
   END IF;
   IF stands.waits THEN
     -- A host's insert came first: this confirmation builds its document.
+    WITH waited AS (
     UPDATE public.xero_syncs s
        SET provider = of_provider, provider_payment_id = payment, amount = paid, currency = paid_currency, document_number = d.document_number, request_payload = d.payload,
            status = (CASE WHEN d.hold IS NULL THEN 'PENDING' ELSE 'FAILED' END)::"XeroSyncStatus",
@@ -107,16 +182,19 @@ BEGIN
            error_message = d.message,
            next_retry_at = CASE WHEN d.hold IS NULL AND d.sync_type = 'INVOICE' THEN paymentsync.now() END
       FROM paymentsync.documents(link, of_provider, payment, paid, paid_currency, occurred) d
-     WHERE s.payment_link_id = link AND s.sync_type = d.sync_type AND s.provider_payment_id IS NULL AND s.failure_code = 'waiting.confirmation';
+     WHERE s.payment_link_id = link AND s.sync_type = d.sync_type AND s.provider_payment_id IS NULL AND s.failure_code = 'waiting.confirmation'
+    RETURNING s.id)
+    SELECT array_agg(id) INTO built FROM waited;
   END IF;
   verdict := CASE WHEN stands.same_money IS FALSE THEN 'differs' ELSE 'exists' END;
-  -- PENDING, RETRYING and SUCCESS stay as they are; FAILED becomes due unless it is held or waits for its settings.
+  other := CASE WHEN verdict = 'differs' THEN stands.money END;
+  -- PENDING, RETRYING and SUCCESS stay as they are; FAILED becomes due unless it is held, waits for its settings, or a person gave it up.
   WITH due AS (
     UPDATE public.xero_syncs s SET next_retry_at = paymentsync.now(), due_because = 'RESUME'
      WHERE s.payment_link_id = link AND s.provider_payment_id = payment AND s.status = 'FAILED' AND s.document_number IS NOT NULL
-       AND NOT paymentsync.is_held(s.failure_code)
+       AND NOT paymentsync.is_held(s.failure_code) AND s.failure_code <> 'operator.marked_failed'
     RETURNING s.id)
-  SELECT array_agg(id) INTO queued FROM due;
+  SELECT queued || built || array_agg(id) INTO queued FROM due;
 END $$;
 
 CREATE FUNCTION paymentsync.confirm(
@@ -130,22 +208,35 @@ DECLARE
 BEGIN
   IF link_name IS NULL AND stripe_link IS NULL THEN
     -- Names no link: claims nothing. A paid one is kept whole, in case no other event ever names the link.
-    INSERT INTO paymentsync.events AS e (provider, account, source_event_id, event_type, fact, provider_payment_id, amount, currency, status, reason, message, body, occurred_at)
-    VALUES (of_provider, of_account, event, of_type, told, payment, paid, paid_currency, 'IGNORED', 'link.not_named',
-            'The event names no payment link; another event of the same payment usually does.', CASE WHEN told = 'paid' THEN raw END, occurred)
-    ON CONFLICT (provider, account, source_event_id) WHERE run_key IS NULL DO NOTHING RETURNING e.id INTO event_id;
-    outcome := CASE WHEN event_id IS NULL THEN 'DUPLICATE' ELSE 'IGNORED' END;
     why := 'link.not_named';
+    BEGIN
+      INSERT INTO paymentsync.events AS e (provider, account, source_event_id, event_type, fact, provider_payment_id, amount, currency, status, reason, message, body, occurred_at)
+      VALUES (of_provider, of_account, event, of_type, told, payment, paid, paid_currency, 'IGNORED', why,
+              'The event names no payment link; another event of the same payment usually does.', CASE WHEN told = 'paid' THEN raw END, occurred)
+      ON CONFLICT (provider, account, source_event_id) WHERE run_key IS NULL DO NOTHING RETURNING e.id INTO event_id;
+      outcome := CASE WHEN event_id IS NULL THEN 'DUPLICATE' ELSE 'IGNORED' END;
+    EXCEPTION WHEN OTHERS THEN
+      IF NOT paymentsync.table_is_broken(SQLSTATE) THEN
+        RAISE;
+      END IF;
+      claim_error := SQLSTATE || ': ' || SQLERRM;
+      IF told <> 'paid' OR NOT paymentsync.rows_hold(NULL, of_provider, payment, paid, paid_currency) THEN
+        RAISE EXCEPTION 'the event could not be recorded and no rows hold this payment: %', claim_error USING ERRCODE = 'PS503';
+      END IF;
+      outcome := 'IGNORED';
+    END;
     RETURN;
   END IF;
 
-  -- Facts of one payment are settled one after the other, so that precedence cannot be raced.
-  PERFORM pg_advisory_xact_lock(hashtextextended(lower(of_provider) || ':' || of_account || ':' || payment, 7));
-
-  SELECT l.id, l.organization_id INTO link, organization FROM public.payment_links l WHERE l.id = link_uuid;
-  IF link IS NULL AND stripe_link IS NOT NULL THEN
-    SELECT l.id, l.organization_id INTO link, organization
-      FROM paymentsync.payment_link_settings p JOIN public.payment_links l ON l.id = p.payment_link_id WHERE p.stripe_payment_link = stripe_link;
+  PERFORM paymentsync.lock_payment(of_provider, payment);
+  SELECT f.link, f.organization INTO link, organization FROM paymentsync.find_link(link_uuid, stripe_link) f;
+  IF link IS NULL THEN
+    -- Perhaps it is being registered right now.
+    PERFORM paymentsync.lock_link_names(link_uuid, stripe_link);
+    SELECT f.link, f.organization INTO link, organization FROM paymentsync.find_link(link_uuid, stripe_link) f;
+  END IF;
+  IF link IS NOT NULL AND told = 'paid' AND paid > 0 THEN
+    PERFORM paymentsync.lock_booking(organization, false);
   END IF;
 
   BEGIN
@@ -165,9 +256,9 @@ BEGIN
     VALUES (key, of_provider, of_account, event, of_type, told, payment, paid, paid_currency, link_name, stripe_link, link, outcome, why, explanation,
             CASE WHEN outcome = 'UNMATCHED' THEN raw END, occurred)
     ON CONFLICT (run_key) DO UPDATE SET source_event_id = excluded.source_event_id, event_type = excluded.event_type, amount = excluded.amount, currency = excluded.currency,
-       link_reference = excluded.link_reference, stripe_payment_link = excluded.stripe_payment_link, payment_link_id = excluded.payment_link_id, status = excluded.status,
+       link_reference = coalesce(excluded.link_reference, e.link_reference), stripe_payment_link = coalesce(excluded.stripe_payment_link, e.stripe_payment_link), payment_link_id = excluded.payment_link_id, status = excluded.status,
        reason = excluded.reason, message = excluded.message, body = excluded.body, occurred_at = least(e.occurred_at, excluded.occurred_at), updated_at = paymentsync.now()
-       WHERE e.status = 'UNMATCHED'
+       WHERE e.status = 'UNMATCHED' OR (e.reason = 'nothing_to_book' AND excluded.amount > 0)
     RETURNING e.id INTO event_id;
     claimed := event_id IS NOT NULL;
     IF claimed AND outcome = 'COMPLETED' AND told <> 'unpaid' THEN
@@ -177,12 +268,12 @@ BEGIN
     END IF;
   EXCEPTION WHEN OTHERS THEN
     -- The events table is bookkeeping; the rows are the money. Go on without the claim when the table itself is broken.
-    IF SQLSTATE NOT IN ('42P01', '42703', '23514', '53100') AND SQLSTATE NOT LIKE 'XX0%' THEN
+    IF NOT paymentsync.table_is_broken(SQLSTATE) THEN
       RAISE;
     END IF;
     claim_error := SQLSTATE || ': ' || SQLERRM;
-    IF link IS NULL THEN
-      RAISE EXCEPTION 'the event could not be recorded and its link is unknown: %', claim_error USING ERRCODE = 'PS503';
+    IF link IS NULL OR told <> 'paid' OR paid = 0 THEN
+      RAISE EXCEPTION 'the event could not be recorded and makes no rows that would remember it: %', claim_error USING ERRCODE = 'PS503';
     END IF;
     claimed := false;
     event_id := NULL;
@@ -191,7 +282,7 @@ BEGIN
   END;
 
   IF NOT claimed AND claim_error IS NULL THEN
-    SELECT e.id, e.status, e.reason, e.message INTO event_id, outcome, why, explanation FROM paymentsync.events e WHERE e.run_key = key;
+    SELECT e.id, e.status, e.reason, e.message, coalesce(link, e.payment_link_id) INTO event_id, outcome, why, explanation, link FROM paymentsync.events e WHERE e.run_key = key;
     IF outcome <> 'COMPLETED' OR why = 'nothing_to_book' THEN
       outcome := 'DUPLICATE';
       RETURN;
@@ -207,15 +298,19 @@ BEGIN
     queued := verdict.queued;
     IF verdict.verdict = 'second' THEN
       why := 'payment.second_payment';
-      explanation := format('The link is already paid by %s; %s is a second payment of %s %s. Refund it or attach it to another link.', verdict.other_payment, payment, paid::numeric(18,2), paid_currency);
+      explanation := format('The link is already paid by %s; %s is a second payment of %s %s. Refund it or attach it to another link.', verdict.other, payment, paid::numeric(18,2), paid_currency);
+    ELSIF verdict.verdict = 'elsewhere' THEN
+      why := 'payment.number_in_use';
+      explanation := format('Payment %s is booked on link %s already, but an event of it names link %s. Attach the event to the link that is right, or resolve it.', payment, verdict.other, link);
     ELSIF verdict.verdict = 'differs' THEN
       why := 'payment.amount_differs';
-      explanation := format('Payment %s was recorded with another amount or currency than the %s %s told now.', payment, paid::numeric(18,2), paid_currency);
+      explanation := format('Payment %s was confirmed with %s before, and is told with %s %s now. The rows keep the former; look at the provider, then attach the event to its link again or resolve it.',
+                            payment, verdict.other, paid::numeric(18,2), paid_currency);
     END IF;
   EXCEPTION WHEN unique_violation THEN
     queued := NULL;
     why := 'payment.number_in_use';
-    explanation := format('The invoice number or payment reference of this link is taken by another link of the organisation (payment %s). Attach the event to the right link, or resolve it.', payment);
+    explanation := format('The invoice number or payment reference of link %s is taken by another link of the organisation (payment %s). Attach the event to the right link, or resolve it.', link, payment);
   END;
 
   IF why LIKE 'payment.%' THEN
@@ -232,8 +327,7 @@ BEGIN
   END IF;
 
   -- Fail open on bookkeeping, closed on money: without a claim, the answer may be yes only when the rows hold this very payment.
-  IF claim_error IS NOT NULL AND (SELECT count(*) FROM public.xero_syncs s WHERE s.payment_link_id = link AND s.provider_payment_id = payment
-                                    AND s.amount = paid AND s.currency = paid_currency) < 2 THEN
+  IF claim_error IS NOT NULL AND NOT paymentsync.rows_hold(link, of_provider, payment, paid, paid_currency) THEN
     RAISE EXCEPTION 'the event could not be recorded and no rows hold this payment: %', claim_error USING ERRCODE = 'PS503';
   END IF;
 END $$;
@@ -245,9 +339,21 @@ CREATE FUNCTION paymentsync.hear_again(event uuid, to_link uuid DEFAULT NULL,
 DECLARE
   e paymentsync.events;
 BEGIN
+  SELECT x.* INTO e FROM paymentsync.events x WHERE x.id = event AND x.provider_payment_id IS NOT NULL;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  PERFORM paymentsync.lock_payment(e.provider, e.provider_payment_id);
   UPDATE paymentsync.events x SET status = 'UNMATCHED', updated_at = paymentsync.now()
    WHERE x.id = event AND x.run_key IS NOT NULL AND x.fact IS NOT NULL AND (x.status = 'UNMATCHED' OR (x.status = 'NEEDS_ACTION' AND to_link IS NOT NULL)) RETURNING x.* INTO e;
   IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF coalesce(to_link::text, e.link_reference, e.stripe_payment_link) IS NULL THEN
+    outcome := e.status;
+    why := e.reason;
+    explanation := e.message;
+    event_id := e.id;
     RETURN;
   END IF;
   SELECT c.* INTO outcome, why, explanation, event_id, link, organization, queued, claim_error
@@ -257,23 +363,41 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION paymentsync.hear_again(uuid, uuid) IS 'The ordinary road once more for a kept event: its link became known, or a person named one.';
 
-CREATE FUNCTION paymentsync.freeze_waiting(of_organization uuid) RETURNS bigint LANGUAGE sql AS $$
-  WITH frozen AS (
-    UPDATE public.xero_syncs s
-       SET document_number = d.document_number, request_payload = d.payload,
-           status = (CASE WHEN d.sync_type = 'PAYMENT' OR d.hold IS NULL THEN 'PENDING' ELSE 'FAILED' END)::"XeroSyncStatus",
-           failure_kind = CASE WHEN d.hold IS NOT NULL THEN 'NEEDS_ACTION' END,
-           failure_code = CASE WHEN d.sync_type = 'PAYMENT' THEN 'waiting.invoice' ELSE d.hold END,
-           error_message = d.message,
-           due_because = 'RESUME',
-           next_retry_at = CASE WHEN d.sync_type = 'INVOICE' AND d.hold IS NULL THEN paymentsync.now() END
-      FROM public.xero_syncs w
-      CROSS JOIN LATERAL paymentsync.documents(w.payment_link_id, w.provider, w.provider_payment_id, w.amount, w.currency::text, (w.request_payload ->> 'occurredAt')::timestamptz) d
-     WHERE w.organization_id = of_organization AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL
-       AND w.sync_type = d.sync_type AND s.id = w.id
-    RETURNING s.id)
-  SELECT count(*) FROM frozen
-$$;
+CREATE FUNCTION paymentsync.freeze_waiting(of_organization uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  waiting uuid;
+  changed bigint;
+  total bigint := 0;
+BEGIN
+  FOR waiting IN
+    SELECT DISTINCT w.payment_link_id FROM public.xero_syncs w
+     WHERE w.organization_id = of_organization AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL ORDER BY 1
+  LOOP
+    BEGIN
+      UPDATE public.xero_syncs s
+         SET document_number = d.document_number, request_payload = d.payload,
+             status = (CASE WHEN d.sync_type = 'PAYMENT' OR d.hold IS NULL THEN 'PENDING' ELSE 'FAILED' END)::"XeroSyncStatus",
+             failure_kind = CASE WHEN d.hold IS NOT NULL THEN 'NEEDS_ACTION' END,
+             failure_code = CASE WHEN d.sync_type = 'PAYMENT' THEN 'waiting.invoice' ELSE d.hold END,
+             error_message = d.message,
+             due_because = 'RESUME',
+             next_retry_at = CASE WHEN d.sync_type = 'INVOICE' AND d.hold IS NULL THEN paymentsync.now() END
+        FROM public.xero_syncs w
+        CROSS JOIN LATERAL paymentsync.documents(w.payment_link_id, w.provider, w.provider_payment_id, w.amount, w.currency::text, (w.request_payload ->> 'occurredAt')::timestamptz) d
+       WHERE w.payment_link_id = waiting AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL
+         AND w.sync_type = d.sync_type AND s.id = w.id;
+      GET DIAGNOSTICS changed = ROW_COUNT;
+      total := total + changed;
+    EXCEPTION WHEN unique_violation THEN
+      -- One link's number must not keep the settings from being saved, nor the other links waiting.
+      UPDATE public.xero_syncs s
+         SET failure_code = 'settings.number_in_use',
+             error_message = 'Its invoice number, or its payment''s reference, is taken by another link of the organisation. Change booking.invoicePrefix; the sync then goes on by itself.'
+       WHERE s.payment_link_id = waiting AND s.sync_type = 'INVOICE' AND s.status = 'FAILED' AND s.document_number IS NULL;
+    END;
+  END LOOP;
+  RETURN total;
+END $$;
 COMMENT ON FUNCTION paymentsync.freeze_waiting(uuid) IS 'Builds the documents of rows that waited for booking settings, once those are there.';
 
 CREATE FUNCTION paymentsync.mark_unlinked(older_than interval) RETURNS bigint LANGUAGE sql AS $$
@@ -284,7 +408,7 @@ CREATE FUNCTION paymentsync.mark_unlinked(older_than interval) RETURNS bigint LA
        AND e.received_at < (SELECT paymentsync.now()) - older_than
        AND NOT EXISTS (SELECT 1 FROM public.xero_syncs s WHERE s.provider_payment_id = e.provider_payment_id AND s.provider = e.provider)
        AND NOT EXISTS (SELECT 1 FROM paymentsync.events c WHERE c.provider = e.provider AND c.account = e.account AND c.provider_payment_id = e.provider_payment_id
-                          AND c.run_key IS NOT NULL)
+                          AND c.run_key IS NOT NULL AND c.fact = 'paid')
      ORDER BY e.provider, e.account, e.provider_payment_id, e.received_at
   ), marked AS (
     UPDATE paymentsync.events e

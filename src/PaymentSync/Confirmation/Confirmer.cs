@@ -42,8 +42,10 @@ sealed partial class Confirmer(NpgsqlDataSource database, Wakes wakes, IJobEngin
         command.Parameters.AddWithValue(fact.Amount);
         command.Parameters.Add(Text(fact.Currency));
         command.Parameters.AddWithValue(fact.OccurredAt.UtcDateTime);
-        command.Parameters.Add(new NpgsqlParameter { Value = Guid.TryParse(fact.LinkReference, out var link) ? link : DBNull.Value, NpgsqlDbType = NpgsqlDbType.Uuid });
-        command.Parameters.Add(Text(fact.LinkReference));
+        var named = Guid.TryParse(fact.LinkReference, out var link);
+        command.Parameters.Add(new NpgsqlParameter { Value = named ? link : DBNull.Value, NpgsqlDbType = NpgsqlDbType.Uuid });
+        // However it was written, it is kept in the form that the registration of the link looks for.
+        command.Parameters.Add(Text(named ? link.ToString() : fact.LinkReference));
         command.Parameters.Add(Text(fact.StripePaymentLink));
         command.Parameters.Add(new NpgsqlParameter { Value = fact.Body, NpgsqlDbType = NpgsqlDbType.Bytea });
         return await TellAsync(command, fact.ProviderPaymentId, cancellationToken);
@@ -66,7 +68,7 @@ sealed partial class Confirmer(NpgsqlDataSource database, Wakes wakes, IJobEngin
     public async Task<int> HearWaitingAsync(Guid link, string? stripePaymentLink, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(
-            "SELECT id FROM paymentsync.events WHERE status = 'UNMATCHED' AND (lower(link_reference) = $1 OR stripe_payment_link = $2) ORDER BY received_at, id");
+            "SELECT id FROM paymentsync.events WHERE status = 'UNMATCHED' AND (link_reference = $1 OR stripe_payment_link = $2) ORDER BY received_at, id");
         command.Parameters.AddWithValue(link.ToString());
         command.Parameters.Add(Text(stripePaymentLink));
         var waiting = new List<Guid>();

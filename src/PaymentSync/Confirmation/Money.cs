@@ -6,9 +6,11 @@ namespace PaymentSync.Confirmation;
 static class Money
 {
     const decimal Most = 9_999_999_999_999_999.99m;
+    // More digits than a decimal keeps would be rounded away unseen.
+    const int LongestText = 20;
 
     public static bool TryParse(string? text, out decimal amount) =>
-        decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out amount) && amount <= Most && amount == decimal.Round(amount, 2);
+        decimal.TryParse(text?.Length > LongestText ? null : text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out amount) && amount <= Most && amount == decimal.Round(amount, 2);
 
     public static string Format(decimal amount) => amount.ToString("0.00", CultureInfo.InvariantCulture);
 

@@ -37,13 +37,17 @@ static partial class OrganisationEndpoints
             return problem;
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using (var alone = new NpgsqlCommand("SELECT paymentsync.lock_booking($1, true)", connection, transaction) { Parameters = { new() { Value = id } } })
+            await alone.ExecuteNonQueryAsync(cancellationToken);
         if (!await UpsertOrganisationAsync(connection, id, body.Name, cancellationToken))
             return Problems.Conflict("owned_by_host", "This database belongs to a host application, which makes its organisations; only the settings of one that exists can be set.");
+        if (!await KnowsZoneAsync(connection, body.TimeZone, cancellationToken))
+            return Problems.BadRequest("organization.invalid", $"timeZone {body.TimeZone} is not known to the database, which dates the documents. Use a name such as Europe/London.");
         await UpsertSettingsAsync(connection, id, body, cancellationToken);
         await using (var freeze = new NpgsqlCommand("SELECT paymentsync.freeze_waiting($1)", connection, transaction) { Parameters = { new() { Value = id } } })
             await freeze.ExecuteNonQueryAsync(cancellationToken);
+        await audit.WriteAsync(http.User, "organization.put", id.ToString(), reason: null, cancellationToken, body, transaction);
         await transaction.CommitAsync(cancellationToken);
-        await audit.WriteAsync(http.User, "organization.put", id.ToString(), reason: null, cancellationToken, body);
         wakes.Wake(id);
         return TypedResults.Ok((await FindAsync(id, context, cancellationToken))!);
     }
@@ -60,6 +64,21 @@ static partial class OrganisationEndpoints
         command.Parameters.AddWithValue(id);
         command.Parameters.AddWithValue(name.Trim());
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    /// <summary>The service and the database may have different time zone tables; a zone that only one of them has would fail every confirmation.</summary>
+    static async Task<bool> KnowsZoneAsync(NpgsqlConnection connection, string zone, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = new NpgsqlCommand("SELECT paymentsync.now() AT TIME ZONE $1", connection) { Parameters = { new() { Value = zone } } };
+            await command.ExecuteNonQueryAsync(cancellationToken);
+            return true;
+        }
+        catch (PostgresException refused) when (refused.SqlState == PostgresErrorCodes.InvalidParameterValue)
+        {
+            return false;
+        }
     }
 
     static async Task UpsertSettingsAsync(NpgsqlConnection connection, Guid id, OrganisationBody body, CancellationToken cancellationToken)
@@ -100,25 +119,27 @@ static partial class OrganisationEndpoints
     static ProblemHttpResult? Invalid(OrganisationBody body)
     {
         static ProblemHttpResult Bad(string sentence) => Problems.BadRequest("organization.invalid", sentence);
-        static bool Code(string? code) => !string.IsNullOrWhiteSpace(code) && code.Length <= 50;
+        static bool Code(string? code) => !string.IsNullOrWhiteSpace(code) && code.Length <= 50 && !code.Any(char.IsControl);
         var booking = body.Booking;
         if (string.IsNullOrWhiteSpace(body.Name) || body.Name.Length > 255)
             return Bad("name must have 1 to 255 characters.");
-        if (!TimeZoneInfo.TryFindSystemTimeZoneById(body.TimeZone, out var zone) || !zone.HasIanaId)
+        if (body.TimeZone is null || !TimeZoneInfo.TryFindSystemTimeZoneById(body.TimeZone, out var zone) || !zone.HasIanaId)
             return Bad("timeZone must be an IANA time zone, for example Europe/London.");
+        if (booking is null)
+            return Bad("booking must say how the organisation books: salesAccountCode, taxType, lineAmountTypes and clearingAccounts.");
         if (!Code(booking.SalesAccountCode) || !Code(booking.TaxType))
             return Bad("booking.salesAccountCode and booking.taxType must be codes of the Xero organisation, for example 200 and NONE.");
         if (booking.LineAmountTypes == "Exclusive")
             return Bad("booking.lineAmountTypes must be Inclusive or NoTax: with Exclusive amounts and tax rounded by line, not every total that was charged can be reached.");
         if (booking.LineAmountTypes is not ("Inclusive" or "NoTax"))
             return Bad("booking.lineAmountTypes must be Inclusive or NoTax.");
-        if (booking.ClearingAccounts.Any(provider => !Provider().IsMatch(provider.Key) || provider.Value.Any(account => !Money.IsCurrency(account.Key) || !Code(account.Value))))
+        if (booking.ClearingAccounts is null || booking.ClearingAccounts.Any(provider => !Provider().IsMatch(provider.Key) || provider.Value is null || provider.Value.Any(account => !Money.IsCurrency(account.Key) || !Code(account.Value))))
             return Bad("booking.clearingAccounts must map a provider in capitals to currencies and account codes, for example {\"STRIPE\": {\"GBP\": \"090\"}}.");
-        if (!Prefix().IsMatch(booking.InvoicePrefix))
+        if (!Prefix().IsMatch(booking.InvoicePrefix ?? "<"))
             return Bad("booking.invoicePrefix must have at most 20 of the characters A-Z a-z 0-9 / _ . -");
         if (booking.Contacts is not ("PerCustomer" or "Shared"))
             return Bad("booking.contacts must be PerCustomer or Shared.");
-        if (string.IsNullOrWhiteSpace(booking.SharedContact) || booking.SharedContact.Length > 255 || booking.SharedContact.Contains('<') || booking.SharedContact.Contains('>') || booking.SharedContact.Contains("  ", StringComparison.Ordinal))
+        if (string.IsNullOrWhiteSpace(booking.SharedContact) || booking.SharedContact.Length > 255 || booking.SharedContact.Contains('<') || booking.SharedContact.Contains('>') || booking.SharedContact.Contains("  ", StringComparison.Ordinal) || booking.SharedContact.Any(char.IsControl))
             return Bad("booking.sharedContact must be a contact name of 1 to 255 characters without angle brackets or doubled spaces.");
         if (booking.AmountPolicy is not ("MustEqualLink" or "AsCharged"))
             return Bad("booking.amountPolicy must be MustEqualLink or AsCharged.");

@@ -37,6 +37,9 @@ static partial class PaymentLinkEndpoints
 
     internal sealed record CancelBody(string? Reason);
 
+    /// <summary>How far the payer's clock and day may be ahead of ours.</summary>
+    static readonly TimeSpan OneDay = TimeSpan.FromDays(1);
+
     static async Task<Results<Ok<LinkView>, ProblemHttpResult>> ShowAsync(Guid id, NpgsqlDataSource database, PaymentSyncDbContext context, CancellationToken cancellationToken) =>
         await FindAsync(id, database, context, cancellationToken) is { } view ? TypedResults.Ok(view) : Unknown(id);
 
@@ -47,41 +50,12 @@ static partial class PaymentLinkEndpoints
             return problem;
         try
         {
-            await using var command = database.CreateCommand("""
-                WITH known AS (SELECT l.id, (l.amount, l.currency, l.organization_id) IS DISTINCT FROM ($4::numeric(18,2), $5::char(3), $2) AS changes,
-                                      EXISTS (SELECT 1 FROM xero_syncs s WHERE s.payment_link_id = l.id) AS has_syncs FROM payment_links l WHERE l.id = $1 FOR UPDATE OF l),
-                allowed AS (SELECT host_owned, NOT coalesce((SELECT changes AND has_syncs FROM known), false) AS free FROM paymentsync.installation),
-                written AS (
-                  INSERT INTO payment_links AS l (id, organization_id, short_code, status, amount, currency, invoice_currency, description, invoice_reference, customer_name, customer_email, created_at, updated_at)
-                  SELECT $1, $2, $3, 'OPEN', $4, $5, $5, $6, $7, $8, $9, paymentsync.now(), paymentsync.now() FROM allowed WHERE free AND NOT host_owned
-                  ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, amount = excluded.amount, currency = excluded.currency, invoice_currency = excluded.invoice_currency,
-                    description = excluded.description, invoice_reference = excluded.invoice_reference, customer_name = excluded.customer_name, customer_email = excluded.customer_email, updated_at = excluded.updated_at
-                  RETURNING l.id)
-                SELECT CASE WHEN NOT free THEN 'has_syncs' WHEN EXISTS (SELECT 1 FROM written) OR EXISTS (SELECT 1 FROM known) THEN 'ok' ELSE 'host' END FROM allowed
-                """);
-            command.Parameters.AddWithValue(id);
-            command.Parameters.AddWithValue(body.OrganizationId);
-            command.Parameters.AddWithValue(body.ShortCode ?? RandomNumberGenerator.GetString("ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8));
-            command.Parameters.AddWithValue(amount);
-            command.Parameters.AddWithValue(body.Currency);
-            command.Parameters.AddWithValue(body.Description);
-            command.Parameters.Add(Text(body.Reference));
-            command.Parameters.Add(Text(body.Customer?.Name));
-            command.Parameters.Add(Text(body.Customer?.Email));
-            switch ((string)(await command.ExecuteScalarAsync(cancellationToken))!)
-            {
-                case "has_syncs":
-                    return Problems.Conflict("link.has_syncs", "The link's payment is already being booked: its amount, currency and organisation cannot change any more. Make another link.");
-                case "host":
-                    return Problems.Conflict("owned_by_host", "This database belongs to a host application, which makes its payment links; only the settings of one that exists can be set.");
-            }
-            await using var settings = database.CreateCommand("""
-                INSERT INTO paymentsync.payment_link_settings (payment_link_id, stripe_payment_link) VALUES ($1, $2)
-                ON CONFLICT (payment_link_id) DO UPDATE SET stripe_payment_link = excluded.stripe_payment_link, updated_at = paymentsync.now()
-                """);
-            settings.Parameters.AddWithValue(id);
-            settings.Parameters.Add(Text(body.StripePaymentLink));
-            await settings.ExecuteNonQueryAsync(cancellationToken);
+            await using var connection = await database.OpenConnectionAsync(cancellationToken);
+            await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            if (await RegisterAsync(connection, id, body, amount, cancellationToken) is { } refused)
+                return refused;
+            await audit.WriteAsync(http.User, "link.put", id.ToString(), reason: null, cancellationToken, body, transaction);
+            await transaction.CommitAsync(cancellationToken);
         }
         catch (PostgresException refused) when (refused.SqlState == PostgresErrorCodes.ForeignKeyViolation)
         {
@@ -95,21 +69,75 @@ static partial class PaymentLinkEndpoints
         }
         // The link is known now: events that came before it find it.
         await confirmer.HearWaitingAsync(id, body.StripePaymentLink, cancellationToken);
-        await audit.WriteAsync(http.User, "link.put", id.ToString(), reason: null, cancellationToken, body);
         return TypedResults.Ok((await FindAsync(id, database, context, cancellationToken))!);
+    }
+
+    /// <summary>Writes the link and its settings. The locks come in statements of their own, before anything is read: what a confirmation committed meanwhile is seen.</summary>
+    static async Task<ProblemHttpResult?> RegisterAsync(NpgsqlConnection connection, Guid id, LinkBody body, decimal amount, CancellationToken cancellationToken)
+    {
+        await using (var locks = new NpgsqlBatch(connection))
+        {
+            locks.BatchCommands.Add(new NpgsqlBatchCommand("SELECT paymentsync.lock_link_names($1, $2)") { Parameters = { new() { Value = id }, Text(body.StripePaymentLink) } });
+            locks.BatchCommands.Add(new NpgsqlBatchCommand("SELECT 1 FROM payment_links WHERE id = $1 FOR UPDATE") { Parameters = { new() { Value = id } } });
+            await locks.ExecuteNonQueryAsync(cancellationToken);
+        }
+        await using var command = new NpgsqlCommand("""
+            WITH known AS (SELECT l.id, (l.amount, l.currency, l.organization_id, l.short_code) IS DISTINCT FROM ($4::numeric(18,2), $5::char(3), $2, coalesce($3, l.short_code)) AS changes,
+                                  EXISTS (SELECT 1 FROM xero_syncs s WHERE s.payment_link_id = l.id) AS has_syncs FROM payment_links l WHERE l.id = $1),
+            allowed AS (SELECT host_owned, NOT coalesce((SELECT changes AND has_syncs FROM known), false) AS free FROM paymentsync.installation),
+            written AS (
+              INSERT INTO payment_links AS l (id, organization_id, short_code, status, amount, currency, invoice_currency, description, invoice_reference, customer_name, customer_email, created_at, updated_at)
+              SELECT $1, $2, coalesce($3, $10), 'OPEN', $4, $5, $5, $6, $7, $8, $9, paymentsync.now(), paymentsync.now() FROM allowed WHERE free AND NOT host_owned
+              ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, short_code = coalesce($3, l.short_code), amount = excluded.amount, currency = excluded.currency,
+                invoice_currency = excluded.invoice_currency, description = excluded.description, invoice_reference = excluded.invoice_reference, customer_name = excluded.customer_name,
+                customer_email = excluded.customer_email, updated_at = excluded.updated_at
+              RETURNING l.id)
+            SELECT CASE WHEN NOT free THEN 'has_syncs' WHEN EXISTS (SELECT 1 FROM written) OR EXISTS (SELECT 1 FROM known) THEN 'ok' ELSE 'host' END FROM allowed
+            """, connection);
+        command.Parameters.AddWithValue(id);
+        command.Parameters.AddWithValue(body.OrganizationId);
+        command.Parameters.Add(Text(body.ShortCode));
+        command.Parameters.AddWithValue(amount);
+        command.Parameters.AddWithValue(body.Currency);
+        command.Parameters.AddWithValue(body.Description);
+        command.Parameters.Add(Text(body.Reference));
+        command.Parameters.Add(Text(body.Customer?.Name));
+        command.Parameters.Add(Text(body.Customer?.Email));
+        command.Parameters.AddWithValue(RandomNumberGenerator.GetString("ABCDEFGHJKMNPQRSTUVWXYZ23456789", 8));
+        switch ((string)(await command.ExecuteScalarAsync(cancellationToken))!)
+        {
+            case "has_syncs":
+                return Problems.Conflict("link.has_syncs", "The link's payment is already being booked: its amount, currency, organisation and short code cannot change any more. Make another link.");
+            case "host":
+                return Problems.Conflict("owned_by_host", "This database belongs to a host application, which makes its payment links; only the settings of one that exists can be set.");
+        }
+        await using var settings = new NpgsqlCommand("""
+            INSERT INTO paymentsync.payment_link_settings (payment_link_id, stripe_payment_link) VALUES ($1, $2)
+            ON CONFLICT (payment_link_id) DO UPDATE SET stripe_payment_link = excluded.stripe_payment_link, updated_at = paymentsync.now()
+            """, connection);
+        settings.Parameters.AddWithValue(id);
+        settings.Parameters.Add(Text(body.StripePaymentLink));
+        await settings.ExecuteNonQueryAsync(cancellationToken);
+        return null;
     }
 
     static async Task<Results<Ok<LinkView>, ProblemHttpResult>> CancelAsync(Guid id, CancelBody body, NpgsqlDataSource database, PaymentSyncDbContext context, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("UPDATE payment_links SET status = 'CANCELED', updated_at = paymentsync.now() WHERE id = $1");
-        command.Parameters.AddWithValue(id);
-        if (await command.ExecuteNonQueryAsync(cancellationToken) == 0)
-            return Unknown(id);
-        await audit.WriteAsync(http.User, "link.cancel", id.ToString(), body.Reason, cancellationToken);
+        await using (var connection = await database.OpenConnectionAsync(cancellationToken))
+        await using (var transaction = await connection.BeginTransactionAsync(cancellationToken))
+        await using (var command = new NpgsqlCommand("UPDATE payment_links SET status = 'CANCELED', updated_at = paymentsync.now() WHERE id = $1", connection, transaction))
+        {
+            command.Parameters.AddWithValue(id);
+            if (await command.ExecuteNonQueryAsync(cancellationToken) == 0)
+                return Unknown(id);
+            await audit.WriteAsync(http.User, "link.cancel", id.ToString(), body.Reason, cancellationToken, transaction: transaction);
+            await transaction.CommitAsync(cancellationToken);
+        }
         return TypedResults.Ok((await FindAsync(id, database, context, cancellationToken))!);
     }
 
-    static async Task<Results<Ok<ConfirmationView>, ProblemHttpResult>> ConfirmAsync(Guid id, ConfirmationBody body, PaymentSyncDbContext context, Confirmer confirmer, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
+    static async Task<Results<Ok<ConfirmationView>, ProblemHttpResult>> ConfirmAsync(Guid id, ConfirmationBody body, PaymentSyncDbContext context, Confirmer confirmer, TimeProvider time, AuditLog audit,
+        HttpContext http, CancellationToken cancellationToken)
     {
         if (!Money.TryParse(body.Amount, out var amount) || amount <= 0)
             return Problems.BadRequest("confirmation.invalid", "amount must be a positive amount of major units, for example \"120.00\".");
@@ -117,6 +145,9 @@ static partial class PaymentLinkEndpoints
             return Problems.BadRequest("confirmation.invalid", "currency must be three capital letters, for example GBP.");
         if (!OrganisationEndpoints.Provider().IsMatch(body.Provider ?? "") || !PaymentId().IsMatch(body.ProviderPaymentId ?? ""))
             return Problems.BadRequest("confirmation.invalid", "provider must be in capitals (for example HEDERA), and providerPaymentId 1 to 200 printable characters without spaces.");
+        // A date that was left out is the year 1, and would be frozen into the documents.
+        if (body.PaidAt.Year < 2000 || body.PaidAt > time.GetUtcNow() + OneDay)
+            return Problems.BadRequest("confirmation.invalid", "paidAt must be the time of the payment, for example 2026-07-30T08:26:41Z, and not in the future.");
         if (string.IsNullOrWhiteSpace(body.Reason))
             return Problems.BadRequest("confirmation.invalid", "reason must say why this payment is confirmed by hand.");
         if (!await context.PaymentLinks.AnyAsync(link => link.Id == id, cancellationToken))

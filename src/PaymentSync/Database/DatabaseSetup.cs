@@ -62,8 +62,10 @@ static class DatabaseSetup
     /// <summary>Whether the database could not be reached or refused to work, as opposed to refusing what was asked.</summary>
     public static bool IsUnavailable(Exception problem) => problem switch
     {
-        PostgresException refused => refused.SqlState is "53300" or "57P01" or "57P02" or "57P03" or "53100" or "53200" or "25006" or "PS503"
-                                     || refused.SqlState.StartsWith("08", StringComparison.Ordinal) || refused.SqlState.StartsWith("XX", StringComparison.Ordinal),
+        // Connection, resources, operator and corruption; 40: a deadlock or serialisation victim; 55000, 3D000 and 28: it takes no connection of ours;
+        // 55P03 and 57014: a lock or statement time-out; 25006: a standby.
+        PostgresException refused => refused.SqlState is "PS503" or "25006" or "55000" or "55P03" or "3D000"
+                                     || refused.SqlState[..2] is "08" or "28" or "40" or "53" or "57" or "XX",
         NpgsqlException or SocketException or TimeoutException => true,
         _ => problem.InnerException is { } inner && IsUnavailable(inner),
     };

@@ -17,6 +17,8 @@ static class OperatorsSetup
         foreach (var role in Roles.All)
             authorisation.AddPolicy(role, policy => policy.RequireRole(Roles.AtLeast(role)));
         builder.Services.AddProblemDetails();
+        // Bad input is told in a sentence (see Problems) everywhere, not in Development only.
+        builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         builder.Services.AddOpenApi();
         builder.Services.ConfigureHttpJsonOptions(json =>
         {

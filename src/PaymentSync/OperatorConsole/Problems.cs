@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Npgsql;
 using PaymentSync.Database;
 
 namespace PaymentSync.OperatorConsole;
@@ -28,6 +29,8 @@ static class Problems
             {
                 BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => TooLarge("request.too_large", "The request is too large."),
                 BadHttpRequestException bad => BadRequest("request.invalid", bad.InnerException is System.Text.Json.JsonException json ? $"The JSON cannot be read: {json.Message}" : bad.Message),
+                PostgresException { SqlState: PostgresErrorCodes.CharacterNotInRepertoire or PostgresErrorCodes.UntranslatableCharacter } =>
+                    BadRequest("request.invalid", "Texts cannot contain the character NUL."),
                 not null when DatabaseSetup.IsUnavailable(problem) => Unavailable("database.unavailable", "The database cannot be used now. Nothing was lost; try again."),
                 _ => Of(StatusCodes.Status500InternalServerError, "internal", "This is a defect in PaymentSync; its log says more."),
             };

@@ -75,8 +75,9 @@ static partial class StripeWebhookEndpoint
             metrics.Heard(heard.Outcome);
             return TypedResults.Ok(heard);
         }
-        catch (Exception problem) when (DatabaseSetup.IsUnavailable(problem))
+        catch (Exception problem) when (DatabaseSetup.IsUnavailable(problem) || problem is PostgresException)
         {
+            // Whatever the database refuses, the event is Stripe's and must not be lost: its retries are the time to mend what is wrong.
             LogUnavailable(log, problem.Message);
             return Refuse("database.unavailable", Problems.Unavailable("database.unavailable", "The event could not be recorded now; send it again."), metrics);
         }

@@ -153,6 +153,24 @@ sealed class World : IAsyncDisposable
 
     public Task<HttpResponseMessage> PostEventAsync(string body) => PostEventAsync(Encoding.UTF8.GetBytes(body));
 
+    /// <summary>Posts a signed event, expects that it is taken (200) and returns what became of it, as "OUTCOME" or "OUTCOME reason".</summary>
+    public async Task<string> HearAsync(byte[] body, string? secret = null, WebApplication? node = null)
+    {
+        using var answer = await PostEventAsync(body, secret, node: node);
+        var text = await answer.Content.ReadAsStringAsync();
+        ((int)answer.StatusCode).ShouldBe(200, text);
+        var heard = JsonNode.Parse(text)!;
+        return heard["reason"] is { } reason ? $"{heard["outcome"]} {reason}" : $"{heard["outcome"]}";
+    }
+
+    public Task<string> HearAsync(string body) => HearAsync(Encoding.UTF8.GetBytes(body));
+
+    /// <summary>What the service remembers of the events it heard, oldest first.</summary>
+    public Task<IReadOnlyList<EventRow>> EventsAsync() => Database.QueryAsync("""
+        SELECT id, run_key, event_type, fact, provider_payment_id, amount, currency, payment_link_id, status, reason, message, body IS NOT NULL FROM paymentsync.events ORDER BY received_at, id
+        """, reader => new EventRow(reader.GetGuid(0), reader.Nullable<string>(1), reader.GetString(2), reader.Nullable<string>(3), reader.Nullable<string>(4), reader.NullableValue<decimal>(5),
+        reader.Nullable<string>(6), reader.NullableValue<Guid>(7), reader.GetString(8), reader.Nullable<string>(9), reader.Nullable<string>(10), reader.GetBoolean(11)));
+
     /// <summary>Posts a paid checkout session of a link and expects yes.</summary>
     public async Task<string> PayAsync(Guid link, string payment = "pi_1", long minor = 12000, string currency = "gbp")
     {
@@ -301,6 +319,13 @@ sealed record Row(Guid Id, Guid Link, string Type, string Status, string? Invoic
     int Retries, DateTime? DueAt, int Attempt, Guid? OpenRequest, decimal? Amount, string Document)
 {
     public JsonElement Json => JsonDocument.Parse(Document).RootElement;
+}
+
+/// <summary>An event as the service keeps it.</summary>
+sealed record EventRow(Guid Id, string? RunKey, string Type, string? Fact, string? Payment, decimal? Amount, string? Currency, Guid? Link, string Status, string? Reason, string? Message, bool HasBody)
+{
+    /// <summary>"STATUS" or "STATUS reason".</summary>
+    public string Became => Reason is null ? Status : $"{Status} {Reason}";
 }
 
 /// <summary>Event bodies as Stripe sends them, cut down to what matters and what must not.</summary>
