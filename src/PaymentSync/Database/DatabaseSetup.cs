@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Npgsql.NameTranslation;
@@ -17,16 +18,21 @@ static class DatabaseSetup
             .UseNpgsql(services.GetRequiredService<NpgsqlDataSource>(), npgsql => npgsql
                 .MapEnum<XeroSyncs.XeroSyncType>("XeroSyncType", nameTranslator: new NpgsqlNullNameTranslator())
                 .MapEnum<XeroSyncs.XeroSyncStatus>("XeroSyncStatus", nameTranslator: new NpgsqlNullNameTranslator()))
+            // One data source per process in production; tests run many services in one process, and that is no leak.
+            .ConfigureWarnings(warnings => warnings.Ignore(CoreEventId.ManyServiceProvidersCreatedWarning))
             .UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking));
         builder.Services.AddSingleton<DatabaseClock>();
         builder.Services.AddSingleton<TimeProvider>(services => services.GetRequiredService<DatabaseClock>());
         builder.Services.AddHostedService(services => services.GetRequiredService<DatabaseClock>());
 
-        builder.Services.AddDataProtection().SetApplicationName("PaymentSync");
         builder.Services.AddSingleton(MasterKey.From(builder.Configuration, builder.Environment));
+        builder.Services.AddSingleton<KeyRing>();
+        // Before Data Protection, whose own start would add a key wrapped by whatever master key is set.
+        builder.Services.AddHostedService<KeyRingCheck>();
+        builder.Services.AddDataProtection().SetApplicationName("PaymentSync");
         builder.Services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(services => new ConfigureOptions<KeyManagementOptions>(options =>
         {
-            options.XmlRepository = new KeyRing(services.GetRequiredService<NpgsqlDataSource>());
+            options.XmlRepository = services.GetRequiredService<KeyRing>();
             options.XmlEncryptor = new KeyRingEncryptor(services.GetRequiredService<MasterKey>());
         }));
     }
@@ -42,6 +48,8 @@ static class DatabaseSetup
         var settings = new NpgsqlConnectionStringBuilder(connectionString)
         {
             ApplicationName = "PaymentSync",
+            // The default would look in a schema of the user's own name first, and many users are named paymentsync.
+            SearchPath = "public",
             GssEncryptionMode = GssEncryptionMode.Disable,
             MaxAutoPrepare = 60,
         };
