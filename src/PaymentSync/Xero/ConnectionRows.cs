@@ -36,8 +36,10 @@ static class ConnectionRows
     /// <summary>Rows that met a 401 while no new token was to be had: nothing is wrong with the connection, they go on by themselves.</summary>
     public static async Task WakeUnauthorisedAsync(NpgsqlDataSource database, Guid organisation, TimeSpan dueIn, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(
-            $"UPDATE xero_syncs SET next_retry_at = (SELECT paymentsync.now()) + $2, due_because = 'RESUME' WHERE organization_id = $1 AND status = 'FAILED' AND failure_code = '{FailureCodes.Unauthorised}'");
+        await using var command = database.CreateCommand($"""
+            UPDATE xero_syncs SET next_retry_at = (SELECT paymentsync.now()) + $2, due_because = 'RESUME'
+             WHERE organization_id = $1 AND status = 'FAILED' AND failure_code = '{FailureCodes.Unauthorised}'
+            """);
         command.Parameters.AddWithValue(organisation);
         command.Parameters.AddWithValue(dueIn);
         await command.ExecuteNonQueryAsync(cancellationToken);
@@ -69,7 +71,8 @@ static class ConnectionRows
               RETURNING s.id),
             lost AS (
               INSERT INTO paymentsync.sync_attempts (sync_id, attempt, trigger, worker, stage, started_at, ended_at, outcome, message, request_id)
-              SELECT s.id, s.attempt, 'RESUME', s.lease_owner, 'connection', s.updated_at, paymentsync.now(), 'LOST', 'The organisation was connected to another Xero tenant meanwhile.', s.open_request_id
+              SELECT s.id, s.attempt, 'RESUME', s.lease_owner, 'connection', s.updated_at, paymentsync.now(), 'LOST',
+                     'The organisation was connected to another Xero tenant meanwhile.', s.open_request_id
                 FROM xero_syncs s WHERE s.organization_id = $1 AND s.status = 'RETRYING'
               ON CONFLICT (sync_id, attempt) DO NOTHING)
             SELECT count(*)::int FROM held
@@ -78,7 +81,8 @@ static class ConnectionRows
         hold.Parameters.AddWithValue(formerTenant);
         hold.Parameters.AddWithValue(newTenant);
         hold.Parameters.AddWithValue(
-            "The organisation is connected to another Xero tenant than the one this sync's document is, or may be, in. Connect the former one again and it goes on by itself, or resolve it.");
+            "The organisation is connected to another Xero tenant than the one this sync's document is, or may be, in. "
+            + "Connect the former one again and it goes on by itself, or resolve it.");
         return (int)(await hold.ExecuteScalarAsync(cancellationToken))!;
     }
 
@@ -98,8 +102,10 @@ static class ConnectionRows
         if (released == 0)
             return 0;
         // The code does not stay released: the next change of tenant holds these rows again.
-        await using var forget = new NpgsqlCommand(
-            $"UPDATE xero_syncs SET released = array_remove(released, '{FailureCodes.TenantChanged}') WHERE organization_id = $1 AND status = 'PENDING' AND '{FailureCodes.TenantChanged}' = ANY (released)", database);
+        await using var forget = new NpgsqlCommand($"""
+            UPDATE xero_syncs SET released = array_remove(released, '{FailureCodes.TenantChanged}')
+             WHERE organization_id = $1 AND status = 'PENDING' AND '{FailureCodes.TenantChanged}' = ANY (released)
+            """, database);
         forget.Parameters.AddWithValue(organisation);
         await forget.ExecuteNonQueryAsync(cancellationToken);
         return released;

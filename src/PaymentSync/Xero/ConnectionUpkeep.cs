@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Npgsql;
 using PaymentSync.Database;
 using PaymentSync.Jobs;
@@ -8,10 +9,13 @@ namespace PaymentSync.Xero;
 /// What connections need while nobody uses them: a refresh now and then, another try where Xero was silent, a warning in time, and
 /// rows that a lost race left waiting for a connection that is there.
 /// </summary>
-sealed partial class ConnectionUpkeep(NpgsqlDataSource database, XeroConnections connections, XeroTokens tokens, ConnectionMetrics metrics, Wakes wakes, TimeProvider time, ILogger<ConnectionUpkeep> log)
+sealed partial class ConnectionUpkeep(NpgsqlDataSource database, XeroConnections connections, XeroTokens tokens, ConnectionMetrics metrics, Wakes wakes,
+    TimeProvider time, ILogger<ConnectionUpkeep> log)
 {
     /// <summary>Leaves 53 days in which the whole installation may be switched off.</summary>
     static readonly TimeSpan RefreshAfter = TimeSpan.FromDays(7);
+
+    static readonly TimeSpan LongestRun = TimeSpan.FromMinutes(2);
 
     /// <returns>A sentence that says what it did.</returns>
     public async Task<string> RunAsync(CancellationToken cancellationToken)
@@ -26,7 +30,9 @@ sealed partial class ConnectionUpkeep(NpgsqlDataSource database, XeroConnections
     async Task<int> RefreshAsync(List<XeroConnection> idle, CancellationToken cancellationToken)
     {
         var renewed = 0;
-        foreach (var connection in idle)
+        var started = Stopwatch.GetTimestamp();
+        // While Xero is silent each takes a call's whole time-out; the rest is for the next run, the most urgent first.
+        foreach (var connection in idle.TakeWhile(_ => Stopwatch.GetElapsedTime(started) < LongestRun))
         {
             if (await tokens.GetAsync(connection, notThis: null, cancellationToken) is not XeroTokens.Answer.Granted)
                 continue;
@@ -39,7 +45,8 @@ sealed partial class ConnectionUpkeep(NpgsqlDataSource database, XeroConnections
     async Task<int> WarnAsync(CancellationToken cancellationToken)
     {
         var dying = new List<(Guid Organisation, DateTimeOffset By)>();
-        await using (var read = database.CreateCommand("SELECT organization_id, reconnect_by FROM paymentsync.connections WHERE status = 'ACTIVE' AND reconnect_by IS NOT NULL ORDER BY reconnect_by"))
+        await using (var read = database.CreateCommand(
+            "SELECT organization_id, reconnect_by FROM paymentsync.connections WHERE status = 'ACTIVE' AND reconnect_by IS NOT NULL ORDER BY reconnect_by"))
         {
             await using var reader = await read.ExecuteReaderAsync(cancellationToken);
             while (await reader.ReadAsync(cancellationToken))
@@ -94,6 +101,7 @@ sealed partial class ConnectionUpkeep(NpgsqlDataSource database, XeroConnections
         return woken;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The Xero token of organisation {Organisation} dies within {Days} days, on {By:u}, and could not be renewed; connect the organisation again before")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "The Xero token of organisation {Organisation} dies within {Days} days, on {By:u}, and could not be renewed; connect the organisation again before")]
     partial void LogDies(Guid organisation, int days, DateTimeOffset by);
 }

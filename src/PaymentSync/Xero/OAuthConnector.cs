@@ -24,6 +24,9 @@ abstract record ConnectorResult
     public sealed record Busy : ConnectorResult;
 }
 
+/// <summary>What the audit log keeps of a connection that was made.</summary>
+sealed record ConnectionAudit(string Kind, string TenantId, string? TenantName, bool Forced, int Woken, int Held, int Released);
+
 /// <summary>From a code to a connection: exchange it, see which organisation was picked, store, audit, wake.</summary>
 sealed class OAuthConnector(XeroIdentity identity, XeroConnections connections, AuditLog audit, Wakes wakes, IOptions<XeroOptions> options)
 {
@@ -58,7 +61,7 @@ sealed class OAuthConnector(XeroIdentity identity, XeroConnections connections, 
         {
             case ConnectResult.Connected done:
                 await audit.WriteAsync(begun.Actor, "connection.connect", begun.Organisation.ToString(), begun.Reason, CancellationToken.None,
-                    new { kind = ConnectionKind.OAUTH.ToString(), tenantId = tenant.Id, tenantName = tenant.Name, forced = begun.Force, woken = done.Woken, held = done.Held, released = done.Released });
+                    new ConnectionAudit(ConnectionKind.OAUTH.ToString(), tenant.Id, tenant.Name, begun.Force, done.Woken, done.Held, done.Released));
                 wakes.Wake(begun.Organisation);
                 return new ConnectorResult.Connected(tenant, tenants.Count > 1, done);
             case ConnectResult.OtherTenant other:

@@ -19,8 +19,8 @@ static class OAuthEndpoints
         oauth.MapGet(OAuthRedirect.Path, ReturnAsync).AllowAnonymous();
     }
 
-    static async Task<Results<RedirectHttpResult, ProblemHttpResult>> DepartAsync(Guid organizationId, bool? force, string? reason, PaymentSyncDbContext database, OAuthStates states, OAuthRedirect redirect,
-        IOptions<XeroOptions> options, HttpContext http, CancellationToken cancellationToken)
+    static async Task<Results<RedirectHttpResult, ProblemHttpResult>> DepartAsync(Guid organizationId, bool? force, string? reason, PaymentSyncDbContext database, OAuthStates states,
+        OAuthRedirect redirect, IOptions<XeroOptions> options, HttpContext http, CancellationToken cancellationToken)
     {
         if (!await database.Organisations.AnyAsync(organisation => organisation.Id == organizationId, cancellationToken))
             return Problems.NotFound("organization.unknown", $"There is no organisation {organizationId}.");

@@ -11,7 +11,8 @@ namespace PaymentSync.Xero;
 /// removes every connection that its user made for the app, those of other organisations included.
 /// </summary>
 /// <remarks>https://developer.xero.com/documentation/guides/oauth2/auth-flow#revoking-tokens</remarks>
-sealed partial class OAuthFarewell(NpgsqlDataSource database, XeroConnections connections, XeroIdentity identity, XeroSecrets secrets, TimeProvider time, IOptions<XeroOptions> options, ILogger<OAuthFarewell> log)
+sealed partial class OAuthFarewell(NpgsqlDataSource database, XeroConnections connections, XeroIdentity identity, XeroSecrets secrets, TimeProvider time,
+    IOptions<XeroOptions> options, ILogger<OAuthFarewell> log)
 {
     sealed record Credentials(string? ClientId, string? ConnectionId, byte[]? Access, DateTimeOffset? AccessEnds, byte[]? Refresh, bool LastOfApp);
 
@@ -58,16 +59,19 @@ sealed partial class OAuthFarewell(NpgsqlDataSource database, XeroConnections co
     {
         await using var command = database.CreateCommand("""
             SELECT c.client_id, c.connection_id, c.protected_access, c.access_expires_at, c.protected_refresh,
-                   NOT EXISTS (SELECT 1 FROM paymentsync.connections o WHERE o.client_id = c.client_id AND o.kind = 'OAUTH' AND o.protected_refresh IS NOT NULL AND o.organization_id <> c.organization_id)
+                   NOT EXISTS (SELECT 1 FROM paymentsync.connections o
+                                WHERE o.client_id = c.client_id AND o.kind = 'OAUTH' AND o.protected_refresh IS NOT NULL AND o.organization_id <> c.organization_id)
               FROM paymentsync.connections c WHERE c.organization_id = $1
             """);
         command.Parameters.AddWithValue(organisation);
         await using var reader = await command.ExecuteReaderAsync();
         return await reader.ReadAsync()
-            ? new Credentials(reader.Nullable<string>(0), reader.Nullable<string>(1), reader.Nullable<byte[]>(2), reader.NullableValue<DateTimeOffset>(3), reader.Nullable<byte[]>(4), reader.GetBoolean(5))
+            ? new Credentials(reader.Nullable<string>(0), reader.Nullable<string>(1), reader.Nullable<byte[]>(2), reader.NullableValue<DateTimeOffset>(3),
+                reader.Nullable<byte[]>(4), reader.GetBoolean(5))
             : null;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Organisation {Organisation} is disconnected here, but Xero did not confirm all of it (removed: {Removed}, revoked: {Revoked}); remove the app under Connected apps in Xero")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "Organisation {Organisation} is disconnected here, but Xero did not confirm all of it (removed: {Removed}, revoked: {Revoked}); remove the app under Connected apps in Xero")]
     partial void LogNotTold(Guid organisation, bool removed, bool revoked);
 }

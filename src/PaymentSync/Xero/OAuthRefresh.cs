@@ -175,7 +175,10 @@ sealed partial class OAuthRefresh(NpgsqlDataSource database, XeroIdentity identi
             return null;
         }
         if (!tokens.Active)
-            LogBack(connection.OrganisationId, await ConnectionRows.WakeAsync(connected, connection.OrganisationId, connections.Slice, onlyUnconnected: false, CancellationToken.None));
+        {
+            var woken = await ConnectionRows.WakeAsync(connected, connection.OrganisationId, connections.Slice, onlyUnconnected: false, CancellationToken.None);
+            LogBack(connection.OrganisationId, woken);
+        }
         await transaction.CommitAsync();
         return new XeroTokens.Answer.Granted(granted.AccessToken, granted.Ends, tokens.Version + 1);
     }
@@ -223,16 +226,20 @@ sealed partial class OAuthRefresh(NpgsqlDataSource database, XeroIdentity identi
 
     static NpgsqlParameter Time(DateTimeOffset? time) => new() { Value = (object?)time ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.TimestampTz };
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Xero's token endpoint gave organisation {Organisation} no answer that can be used ({Reason}); the same refresh token is tried again, it is good for 30 minutes after its first use")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "Xero's token endpoint gave organisation {Organisation} no answer that can be used ({Reason}); the same refresh token is tried again, it is good for 30 minutes after its first use")]
     partial void LogLost(Guid organisation, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Xero refuses the app that connected organisation {Organisation} ({Error}); check Xero:ClientId and Xero:ClientSecret, it goes on by itself then")]
+    [LoggerMessage(Level = LogLevel.Error,
+        Message = "Xero refuses the app that connected organisation {Organisation} ({Error}); check Xero:ClientId and Xero:ClientSecret, it goes on by itself then")]
     partial void LogAppRefused(Guid organisation, string error);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "New tokens of organisation {Organisation} came after this node's lease had ended; they are dropped, what the database has holds")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "New tokens of organisation {Organisation} came after this node's lease had ended; they are dropped, what the database has holds")]
     partial void LogTooLate(Guid organisation);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Xero answers for organisation {Organisation} again: it is connected, {Woken} syncs that waited are due")]
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "Xero answers for organisation {Organisation} again: it is connected, {Woken} syncs that waited are due")]
     partial void LogBack(Guid organisation, int woken);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Organisation {Organisation} is disconnected from Xero ({Code}): {Because}")]

@@ -62,7 +62,8 @@ sealed class OAuthStates(NpgsqlDataSource database, XeroSecrets secrets)
         var actor = new ClaimsIdentity([new(ClaimTypes.Name, reader.GetString(5)), new(ClaimTypes.Role, reader.GetString(6))], "begun authorisation");
         try
         {
-            return new OAuthReturn(organisation, secrets.Verifier(organisation, reader.GetFieldValue<byte[]>(1)), reader.GetString(2), reader.GetBoolean(3), reader.Nullable<string>(4), new ClaimsPrincipal(actor));
+            var verifier = secrets.Verifier(organisation, reader.GetFieldValue<byte[]>(1));
+            return new OAuthReturn(organisation, verifier, reader.GetString(2), reader.GetBoolean(3), reader.Nullable<string>(4), new ClaimsPrincipal(actor));
         }
         catch (CryptographicException)
         {

@@ -28,7 +28,8 @@ static class OAuthTenantChoice
         try
         {
             using var claims = JsonDocument.Parse(Base64Url.DecodeFromChars(payload));
-            return claims.RootElement.ValueKind == JsonValueKind.Object && claims.RootElement.TryGetProperty("authentication_event_id", out var id) && id.ValueKind == JsonValueKind.String
+            return claims.RootElement.ValueKind == JsonValueKind.Object && claims.RootElement.TryGetProperty("authentication_event_id", out var id)
+                   && id.ValueKind == JsonValueKind.String
                 ? id.GetString()
                 : null;
         }

@@ -12,7 +12,8 @@ static class ReconnectWarning
 
     /// <returns>A sentence for the operator; null: nothing to warn of.</returns>
     public static string? Sentence(DateTimeOffset? reconnectBy, DateTimeOffset now) => reconnectBy is { } by && Of(by - now) is not null
-        ? string.Create(CultureInfo.InvariantCulture, $"Its Xero token was not renewed for long and dies on {by:yyyy-MM-dd} at {by:HH:mm} UTC ({Left(by - now)}). Connect the organisation to Xero again before.")
+        ? string.Create(CultureInfo.InvariantCulture,
+            $"Its Xero token was not renewed for long and dies on {by:yyyy-MM-dd} at {by:HH:mm} UTC ({Left(by - now)}). Connect the organisation to Xero again before.")
         : null;
 
     static string Left(TimeSpan left) => left switch

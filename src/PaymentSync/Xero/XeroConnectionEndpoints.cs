@@ -66,7 +66,7 @@ static class XeroConnectionEndpoints
                 {
                     case ConnectResult.Connected done:
                         await audit.WriteAsync(http.User, "connection.connect", id.ToString(), request.Reason, cancellationToken,
-                            new { kind = ConnectionKind.CUSTOM.ToString(), tenantId = tenant.Id, tenantName = tenant.Name, forced = request.Force, woken = done.Woken, held = done.Held, released = done.Released });
+                            new ConnectionAudit(ConnectionKind.CUSTOM.ToString(), tenant.Id, tenant.Name, request.Force, done.Woken, done.Held, done.Released));
                         wakes.Wake(id);
                         return TypedResults.Ok(await ViewAsync(id, source, time, cancellationToken) with { WokenSyncs = done.Woken, HeldSyncs = done.Held, ReleasedSyncs = done.Released });
                     case ConnectResult.OtherTenant other:
@@ -82,7 +82,8 @@ static class XeroConnectionEndpoints
         throw new System.Diagnostics.UnreachableException();
     }
 
-    static async Task<Results<Ok<ConnectionView>, ProblemHttpResult>> ShowAsync(Guid id, PaymentSyncDbContext database, NpgsqlDataSource source, TimeProvider time, CancellationToken cancellationToken) =>
+    static async Task<Results<Ok<ConnectionView>, ProblemHttpResult>> ShowAsync(Guid id, PaymentSyncDbContext database, NpgsqlDataSource source, TimeProvider time,
+        CancellationToken cancellationToken) =>
         await database.Organisations.AnyAsync(organisation => organisation.Id == id, cancellationToken)
             ? TypedResults.Ok(await ViewAsync(id, source, time, cancellationToken))
             : Problems.NotFound("organization.unknown", $"There is no organisation {id}.");
@@ -98,8 +99,10 @@ static class XeroConnectionEndpoints
 
     static async Task<ConnectionView> ViewAsync(Guid id, NpgsqlDataSource database, TimeProvider time, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(
-            "SELECT status, tenant_id, tenant_name, kind, connected_at, CASE WHEN status = 'ACTIVE' THEN reconnect_by END, disconnected_code, disconnected_because FROM paymentsync.connections WHERE organization_id = $1");
+        await using var command = database.CreateCommand("""
+            SELECT status, tenant_id, tenant_name, kind, connected_at, CASE WHEN status = 'ACTIVE' THEN reconnect_by END, disconnected_code, disconnected_because
+              FROM paymentsync.connections WHERE organization_id = $1
+            """);
         command.Parameters.AddWithValue(id);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         if (!await reader.ReadAsync(cancellationToken))

@@ -41,7 +41,8 @@ sealed record Disconnection(string Code, string Because)
 {
     public static Disconnection ByOperator => new("operator", "An operator disconnected it.");
     public static Disconnection Refused(string error) => new("token.refused", $"Xero refuses its credentials ({error}). Connect the organisation again.");
-    public static Disconnection Unreadable => new("token.unreadable", "Its stored credentials cannot be decrypted: the key they were encrypted with is gone. Connect the organisation again.");
+    public static Disconnection Unreadable =>
+        new("token.unreadable", "Its stored credentials cannot be decrypted: the key they were encrypted with is gone. Connect the organisation again.");
     public static Disconnection InXero => new("xero.disconnected", "The organisation was disconnected in Xero. Connect it again.");
     /// <summary>The one that keeps its refresh token, since nobody said that it is dead.</summary>
     public static Disconnection Unanswered =>
@@ -73,7 +74,7 @@ sealed partial class XeroConnections(NpgsqlDataSource database, XeroSecrets secr
 
     async Task<List<XeroConnection>> ListAsync(string which, object parameter, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand($"SELECT {Columns} FROM paymentsync.connections WHERE {which} ORDER BY organization_id");
+        await using var command = database.CreateCommand($"SELECT {Columns} FROM paymentsync.connections WHERE {which} ORDER BY reconnect_by, organization_id");
         command.Parameters.AddWithValue(parameter);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var connections = new List<XeroConnection>();

@@ -28,6 +28,25 @@ public sealed class ConnectionRefreshTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task Three_working_nodes_book_through_expiries_with_one_refresh_for_each()
+    {
+        await using var world = await World.StartAsync(server, connected: false, worker: true, settings: OAuthBrowser.Settings());
+        await world.StartNodeAsync(worker: true, settings: OAuthBrowser.Settings());
+        await world.StartNodeAsync(worker: true, settings: OAuthBrowser.Settings());
+        using var browser = new OAuthBrowser(world);
+        await browser.ConnectAsync();
+
+        for (var round = 1; round <= 3; round++)
+        {
+            for (var number = 0; number < 5; number++)
+                await world.PayAsync(await world.LinkAsync(), $"pi_{round}_{number}");
+            await World.EventuallyAsync(async () => (await world.RowsAsync()).All(row => row.Status == "SUCCESS"), "everything is booked");
+            (await OAuthBrowser.AskedAsync(world)).ShouldBe(round);
+            await world.AdvanceAsync(TimeSpan.FromMinutes(30));
+        }
+    }
+
+    [Fact]
     public async Task A_token_that_Xero_refuses_in_the_middle_of_a_batch_is_renewed_and_the_same_request_goes_through()
     {
         await using var world = await OAuthBrowser.ConnectedWorldAsync(server);
