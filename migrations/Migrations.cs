@@ -58,6 +58,12 @@ public sealed class CallBudget : Migration
     protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("07_call_budget.sql"));
 }
 
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000008_Connections")]
+public sealed class Connections : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("08_connections.sql"));
+}
+
 static class SqlFile
 {
     public static string Read(string name)

@@ -25,11 +25,14 @@ static class DatabaseSetup
         builder.Services.AddSingleton<TimeProvider>(services => services.GetRequiredService<DatabaseClock>());
         builder.Services.AddHostedService(services => services.GetRequiredService<DatabaseClock>());
 
-        builder.Services.AddDataProtection().SetApplicationName("PaymentSync");
         builder.Services.AddSingleton(MasterKey.From(builder.Configuration, builder.Environment));
+        builder.Services.AddSingleton<KeyRing>();
+        // Before Data Protection, whose own start would add a key wrapped by whatever master key is set.
+        builder.Services.AddHostedService<KeyRingCheck>();
+        builder.Services.AddDataProtection().SetApplicationName("PaymentSync");
         builder.Services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(services => new ConfigureOptions<KeyManagementOptions>(options =>
         {
-            options.XmlRepository = new KeyRing(services.GetRequiredService<NpgsqlDataSource>());
+            options.XmlRepository = services.GetRequiredService<KeyRing>();
             options.XmlEncryptor = new KeyRingEncryptor(services.GetRequiredService<MasterKey>());
         }));
     }

@@ -69,7 +69,8 @@ sealed class MasterKey
         }
         catch (AuthenticationTagMismatchException)
         {
-            throw new StartException("PAYMENTSYNC_MASTER_KEY is not the key that the stored credentials were encrypted with. Set the former key, or reconnect every organisation.");
+            throw new StartException("PAYMENTSYNC_MASTER_KEY is not the key that the stored credentials were encrypted with. Set the former key. "
+                + "If it is lost: delete the rows of paymentsync.data_protection_keys, start again, and connect every organisation anew.");
         }
         return plain;
     }
@@ -90,4 +91,21 @@ public sealed class KeyRingDecryptor(IServiceProvider services) : IXmlDecryptor
 {
     public XElement Decrypt(XElement encryptedElement) =>
         XElement.Parse(Encoding.UTF8.GetString(services.GetRequiredService<MasterKey>().Unwrap(Convert.FromBase64String(encryptedElement.Value))));
+}
+
+/// <summary>
+/// Opens the whole ring at start. Data Protection itself would only log that it cannot read a key, and make a new one: what the former
+/// one protects would be found to be unreadable much later, one organisation after another.
+/// </summary>
+sealed class KeyRingCheck(KeyRing ring, MasterKey master) : IHostedService
+{
+    /// <exception cref="StartException">A key of the ring was wrapped by another master key.</exception>
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var wrapped in ring.GetAllElements().Descendants("wrapped"))
+            master.Unwrap(Convert.FromBase64String(wrapped.Value));
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }

@@ -17,7 +17,7 @@ sealed record DrainResult(bool More, TimeSpan? Wait)
 /// One organisation's turn: drain lease → budget slot → claim → intent → send → complete, invoices before their payments, until
 /// nothing is due, the budget says wait, or the time slice is over.
 /// </summary>
-sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections connections, XeroTokens tokens, CallBudget budget, XeroWriter writer, XeroLookUps looks,
+sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections connections, XeroTokens tokens, ConnectionCheck check, CallBudget budget, XeroWriter writer, XeroLookUps looks,
     Outcomes outcomes, IOptions<WorkerOptions> worker, IOptions<XeroOptions> xero, ILogger<Drain> log)
 {
     // Shared with the turn, which does the work of one drain.
@@ -33,28 +33,27 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
 
     public async Task<DrainResult> RunAsync(Guid organisation, CancellationToken stopping)
     {
-        // Not a turn for its own sake: a drain that cannot talk to Xero claims nothing.
-        if (await connections.FindActiveAsync(organisation, stopping) is not { } connection)
-            return DrainResult.Nothing;
         var owner = $"{Node}:{Guid.NewGuid().ToString("N")[..8]}";
         if (!await _leases.TakeAsync(organisation, owner, _worker.DrainLease, stopping))
             return DrainResult.Nothing;
         try
         {
+            // Not a turn for its own sake: a drain that cannot talk to Xero claims nothing. Read under the lease, which a change of tenant takes too.
+            if (await connections.FindActiveAsync(organisation, stopping) is not { } connection)
+                return DrainResult.Nothing;
             if (await _budget.ShouldLingerAsync(organisation, connection.TenantId, _worker.Linger, stopping))
                 return new DrainResult(More: false, Wait: _worker.Linger);
             switch (await tokens.GetAsync(connection, notThis: null, stopping))
             {
                 case XeroTokens.Answer.Granted granted:
-                    var turn = new Turn(this, new XeroSession(connection, owner, granted.AccessToken, tokens, _budget), stopping);
-                    return await turn.RunAsync();
-                case XeroTokens.Answer.Refused refused:
-                    LogRefused(organisation, refused.Error);
-                    await connections.DisconnectAsync(organisation, stopping);
+                    var session = new XeroSession(connection, owner, granted.AccessToken, tokens, _budget);
+                    var result = await new Turn(this, session, stopping).RunAsync();
+                    return await check.AfterDrainAsync(connection, session, stopping) is { } wait ? result with { Wait = result.Wait ?? wait } : result;
+                case XeroTokens.Answer.Disconnected:
                     return DrainResult.Nothing;
                 case XeroTokens.Answer.Unavailable unavailable:
                     LogNoToken(organisation, unavailable.Reason);
-                    return DrainResult.Nothing;
+                    return new DrainResult(false, unavailable.RetryAfter);
                 default:
                     throw new UnreachableException();
             }
@@ -221,9 +220,6 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Xero refuses the credentials of organisation {Organisation} ({Error}): disconnected; connect it again")]
-    partial void LogRefused(Guid organisation, string error);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "No Xero token for organisation {Organisation} ({Reason}); nothing is claimed, trying again at the next sweep")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "No Xero token for organisation {Organisation} ({Reason}); nothing is claimed, it is tried again in a moment")]
     partial void LogNoToken(Guid organisation, string reason);
 }

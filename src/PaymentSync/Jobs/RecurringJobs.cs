@@ -1,5 +1,6 @@
 using PaymentSync.Confirmation;
 using PaymentSync.Recovery;
+using PaymentSync.Xero;
 
 namespace PaymentSync.Jobs;
 
@@ -9,7 +10,7 @@ sealed record RecurringJob(string Name, string Description, TimeSpan Every, Func
 /// <summary>The named jobs. An engine runs them by name, and so does <c>POST /api/jobs/{name}/run</c>.</summary>
 sealed class RecurringJobs
 {
-    public RecurringJobs(UnlinkedPayments unlinked, LostLeases lost, Sweep sweep, Wakes wakes)
+    public RecurringJobs(UnlinkedPayments unlinked, LostLeases lost, Sweep sweep, ConnectionUpkeep connections, OAuthStates states, Wakes wakes)
     {
         string Wake(IReadOnlyCollection<Guid> organisations, string sentence)
         {
@@ -25,6 +26,10 @@ sealed class RecurringJobs
                 async cancellationToken => Wake(await lost.GiveBackAsync(cancellationToken), "had rows of workers that are gone")),
             new("sweep", "Wakes organisations that have due rows.", TimeSpan.FromMinutes(1),
                 async cancellationToken => Wake(await sweep.RunAsync(cancellationToken), "have due rows")),
+            new("xero-connections", "Renews idle Xero connections, tries again those that got no answer, and warns 7, 3 and 1 days before a refresh token dies.", TimeSpan.FromMinutes(5),
+                connections.RunAsync),
+            new("oauth-states", "Removes authorisations that were begun and never came back.", TimeSpan.FromMinutes(10),
+                async cancellationToken => $"{await states.CleanUpAsync(cancellationToken)} half-used authorisations were removed."),
         ];
     }
 

@@ -69,24 +69,32 @@ sealed class XeroClient : IDisposable
     /// <param name="intendedAt">Monotonic time (Stopwatch) from before the intent was committed.</param>
     public Task<XeroReply> PutAsync(string resource, byte[] body, string idempotencyKey, long intendedAt, XeroAccess access, CancellationToken cancellationToken)
     {
-        var content = new IntentContent(body, intendedAt, _options.MaxIntentAge);
+        var content = new IntentContent(body, "application/json", intendedAt, _options.MaxIntentAge);
         var request = new HttpRequestMessage(HttpMethod.Put, Address($"{resource}?summarizeErrors=false&unitdp=4")) { Content = content };
         request.Headers.Add("Idempotency-Key", idempotencyKey);
         return CallAsync(request, access, content, cancellationToken);
     }
 
-    /// <summary>A form post to the token endpoint, with the client's credentials in the Basic header.</summary>
-    public async Task<XeroReply> PostFormAsync(Uri address, string clientId, string clientSecret, IReadOnlyDictionary<string, string> form, CancellationToken cancellationToken)
+    /// <summary>A form post to an identity endpoint, with the app's credentials in the Basic header.</summary>
+    /// <param name="path">Below Xero:IdentityUrl, for example /connect/token.</param>
+    /// <param name="intendedAt">Monotonic time (Stopwatch) from before the right to ask was taken.</param>
+    public async Task<XeroReply> PostFormAsync(string path, XeroApp app, IReadOnlyDictionary<string, string> form, long intendedAt, CancellationToken cancellationToken)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = new FormUrlEncodedContent(form) };
+        using var fields = new FormUrlEncodedContent(form);
+        var content = new IntentContent(await fields.ReadAsByteArrayAsync(cancellationToken), "application/x-www-form-urlencoded", intendedAt, _options.MaxIntentAge);
+        var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_options.IdentityUrl, path)) { Content = content };
         request.Headers.Authorization = new AuthenticationHeaderValue("Basic",
-            Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes($"{Uri.EscapeDataString(clientId)}:{Uri.EscapeDataString(clientSecret)}")));
-        return await SendAsync(request, content: null, cancellationToken);
+            Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes($"{Uri.EscapeDataString(app.ClientId)}:{Uri.EscapeDataString(app.ClientSecret)}")));
+        return await SendAsync(request, content, cancellationToken);
     }
 
     /// <summary>GET /connections, which lives beside the accounting API, at its host's root.</summary>
     public Task<XeroReply> GetConnectionsAsync(string accessToken, CancellationToken cancellationToken) =>
         CallAsync(new HttpRequestMessage(HttpMethod.Get, new Uri(_options.ApiUrl, "/connections")), new XeroAccess(accessToken, TenantId: null), content: null, cancellationToken);
+
+    /// <summary>DELETE /connections/{id}: the organisation no longer lets the app in.</summary>
+    public Task<XeroReply> DeleteConnectionAsync(string connectionId, string accessToken, CancellationToken cancellationToken) =>
+        CallAsync(new HttpRequestMessage(HttpMethod.Delete, new Uri(_options.ApiUrl, $"/connections/{Uri.EscapeDataString(connectionId)}")), new XeroAccess(accessToken, TenantId: null), content: null, cancellationToken);
 
     Uri Address(string pathAndQuery) => new($"{_options.ApiUrl.AbsoluteUri.TrimEnd('/')}/{pathAndQuery}");
 
@@ -141,10 +149,10 @@ sealed class XeroClient : IDisposable
         readonly long _intendedAt;
         readonly TimeSpan _maxAge;
 
-        public IntentContent(byte[] body, long intendedAt, TimeSpan maxAge)
+        public IntentContent(byte[] body, string mediaType, long intendedAt, TimeSpan maxAge)
         {
             (_body, _intendedAt, _maxAge) = (body, intendedAt, maxAge);
-            Headers.ContentType = new MediaTypeHeaderValue("application/json");
+            Headers.ContentType = new MediaTypeHeaderValue(mediaType);
         }
 
         public bool Started { get; private set; }
@@ -169,6 +177,12 @@ sealed class XeroClient : IDisposable
             return true;
         }
     }
+}
+
+/// <summary>An app registered with Xero: the pair of Xero:ClientId and Xero:ClientSecret, or that of one custom connection.</summary>
+sealed record XeroApp(string ClientId, string ClientSecret)
+{
+    public override string ToString() => $"app {ClientId}";
 }
 
 /// <summary>What a call is made with. A custom connection's calls name no tenant.</summary>

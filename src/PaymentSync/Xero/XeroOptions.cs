@@ -11,8 +11,16 @@ sealed class XeroOptions
     public Uri IdentityUrl { get; set; } = new("https://identity.xero.com");
     /// <summary>Base of the authorisation page.</summary>
     public Uri LoginUrl { get; set; } = new("https://login.xero.com");
+    /// <summary>The app that organisations connect by OAuth; also the pair of a custom connection whose request names none.</summary>
     public string? ClientId { get; set; }
     public string? ClientSecret { get; set; }
+    /// <summary>
+    /// Where Xero sends the browser back to, as registered with the app: https, or http on the name localhost. Null: http://localhost, the
+    /// port this service listens on, /xero/callback.
+    /// </summary>
+    public string? RedirectUrl { get; set; }
+    /// <summary>What the app asks for. Apps made before March 2026 may need the broad accounting.transactions instead.</summary>
+    public string Scopes { get; set; } = "offline_access accounting.invoices accounting.payments accounting.banktransactions accounting.contacts accounting.settings.read";
     /// <summary>T: the total time of one call, connecting and reading included. 1 s to 2 min.</summary>
     public TimeSpan CallTimeout { get; set; } = TimeSpan.FromSeconds(60);
     /// <summary>An intent older than this just before its first byte is written is not sent any more. At least 100 ms, at most T.</summary>
@@ -56,6 +64,10 @@ sealed class XeroOptionsRules : IValidateOptions<XeroOptions>
             if (!url.IsAbsoluteUri || (url.Scheme != Uri.UriSchemeHttps && !url.IsLoopback))
                 problems.Add($"Xero:{setting} must be an https address (http is accepted for this machine only).");
         }
+        if (options.RedirectUrl is not null && OAuthRedirect.Problem(options.RedirectUrl) is { } problem)
+            problems.Add(problem);
+        if (!options.Scopes.Split(' ').Contains("offline_access", StringComparer.Ordinal))
+            problems.Add("Xero:Scopes must contain offline_access: without it Xero gives no refresh token, and the connection ends after 30 minutes.");
         return problems.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
     }
 }

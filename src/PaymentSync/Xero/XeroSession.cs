@@ -9,22 +9,33 @@ sealed class XeroSession(XeroConnection connection, string owner, string accessT
     readonly ConcurrentDictionary<string, XeroInvoice> _seen = new(StringComparer.Ordinal);
     string _accessToken = accessToken;
     long _waitTicks;
+    readonly Lock _renewing = new();
+    string? _renewedFrom;
+    Task<bool> _renewal = Task.FromResult(false);
+    volatile bool _refused;
+    volatile XeroTokens.Answer? _noToken;
 
     public Guid Organisation => connection.OrganisationId;
     public string TenantId => connection.TenantId;
     /// <summary>The drain's name on rows, slots and leases.</summary>
     public string Owner => owner;
     /// <summary>A custom connection names no tenant: its token is good for one only.</summary>
-    public XeroAccess Access => new(Volatile.Read(ref _accessToken), TenantId: null);
+    public XeroAccess Access => new(Volatile.Read(ref _accessToken), connection.Kind == ConnectionKind.OAUTH ? connection.TenantId : null);
+    /// <summary>Xero said that the organisation is not connected (403), or refused a token it gave a moment ago: this drain makes no further call.</summary>
+    public bool Refused => _refused;
+    /// <summary>Set when a token was refused and no other was to be had: why.</summary>
+    public XeroTokens.Answer? NoToken => _noToken;
     /// <summary>Set when the budget refused a call: how long until it grants one again.</summary>
     public TimeSpan? Wait => Volatile.Read(ref _waitTicks) is > 0 and var ticks ? TimeSpan.FromTicks(ticks) : null;
 
-    /// <summary>A slot for one call, or null: no call now, and <see cref="Wait"/> says how long.</summary>
+    /// <summary>A slot for one call, or null: no call now, and <see cref="Wait"/> says how long, unless nothing is called any more.</summary>
     public Task<CallSlot?> ReserveAsync(CancellationToken cancellationToken) => ReserveAsync(forLook: false, cancellationToken);
 
     /// <inheritdoc cref="ReserveAsync(CancellationToken)"/>
     public async Task<CallSlot?> ReserveAsync(bool forLook, CancellationToken cancellationToken)
     {
+        if (_refused || _noToken is not null)
+            return null;
         var slot = await budget.ReserveAsync(TenantId, owner, forLook, cancellationToken);
         if (slot.IsGranted)
             return slot;
@@ -32,17 +43,43 @@ sealed class XeroSession(XeroConnection connection, string owner, string accessT
         return null;
     }
 
-    public Task AnsweredAsync(CallSlot slot, XeroReply reply) => budget.AnsweredAsync(slot, reply, CancellationToken.None);
+    public Task AnsweredAsync(CallSlot slot, XeroReply reply)
+    {
+        if (reply is XeroReply.Answered { Status: 403 })
+            _refused = true;
+        return budget.AnsweredAsync(slot, reply, CancellationToken.None);
+    }
 
     public Task GiveBackAsync(CallSlot slot) => budget.GiveBackAsync(slot, CancellationToken.None);
 
-    /// <summary>After a 401: another token, or false when there is none.</summary>
-    public async Task<bool> RenewAsync(XeroAccess refused, CancellationToken cancellationToken)
+    /// <summary>After a 401: another token, or false when there is none. Once in a drain: what Xero refuses again, it does not refuse for its age.</summary>
+    public Task<bool> RenewAsync(XeroAccess refused, CancellationToken cancellationToken)
     {
-        if (await tokens.GetAsync(connection, notThis: refused.AccessToken, cancellationToken) is not XeroTokens.Answer.Granted granted)
-            return false;
-        Volatile.Write(ref _accessToken, granted.AccessToken);
-        return true;
+        lock (_renewing)
+        {
+            if (_renewedFrom is null)
+            {
+                _renewedFrom = refused.AccessToken;
+                _renewal = RenewOnceAsync(refused.AccessToken, cancellationToken);
+            }
+            else if (_renewedFrom != refused.AccessToken)
+            {
+                _refused = true;
+                return Task.FromResult(false);
+            }
+            // Lanes that come with the same old token get the same new one.
+            return _renewal;
+        }
+    }
+
+    async Task<bool> RenewOnceAsync(string refused, CancellationToken cancellationToken)
+    {
+        var answer = await tokens.GetAsync(connection, notThis: refused, cancellationToken);
+        if (answer is XeroTokens.Answer.Granted granted)
+            Volatile.Write(ref _accessToken, granted.AccessToken);
+        else
+            _noToken = answer;
+        return answer is XeroTokens.Answer.Granted;
     }
 
     /// <summary>The invoice as Xero showed it during this drain, if it did.</summary>

@@ -10,7 +10,17 @@ static class XeroSetup
         builder.Services.AddSingleton<IValidateOptions<XeroOptions>, XeroOptionsRules>();
         builder.Services.AddSingleton<XeroClient>();
         builder.Services.AddSingleton<XeroConnections>();
+        builder.Services.AddSingleton<XeroSecrets>();
+        builder.Services.AddSingleton<XeroIdentity>();
         builder.Services.AddSingleton<XeroTokens>();
+        builder.Services.AddSingleton<OAuthRefresh>();
+        builder.Services.AddSingleton<OAuthStates>();
+        builder.Services.AddSingleton<OAuthRedirect>();
+        builder.Services.AddSingleton<OAuthConnector>();
+        builder.Services.AddSingleton<OAuthFarewell>();
+        builder.Services.AddSingleton<ConnectionCheck>();
+        builder.Services.AddSingleton<ConnectionUpkeep>();
+        builder.Services.AddSingleton<ConnectionMetrics>();
         builder.Services.AddSingleton<CallBudget>();
         builder.Services.AddSingleton<XeroWriter>();
         builder.Services.AddSingleton<XeroLookUps>();

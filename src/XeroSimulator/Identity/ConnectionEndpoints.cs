@@ -11,15 +11,14 @@ internal static class ConnectionEndpoints
         json.WriteStartArray();
         foreach (var connection in world.Identity.Connections(token.ClientId))
         {
-            var created = connection.CreatedAt.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff", CultureInfo.InvariantCulture);
             json.WriteStartObject();
             json.WriteString("id", connection.Id);
             json.WriteString("authEventId", connection.AuthEventId);
             json.WriteString("tenantId", connection.TenantId);
             json.WriteString("tenantType", "ORGANISATION");
             json.WriteString("tenantName", world.Organisation(connection.TenantId)?.Settings.Name);
-            json.WriteString("createdDateUtc", created);
-            json.WriteString("updatedDateUtc", created);
+            json.WriteString("createdDateUtc", Time(connection.CreatedAt));
+            json.WriteString("updatedDateUtc", Time(connection.UpdatedAt));
             json.WriteEndObject();
         }
 
@@ -30,4 +29,6 @@ internal static class ConnectionEndpoints
         Guid.TryParse(id, out var connectionId) && world.Identity.Disconnect(token.ClientId, connectionId)
             ? new Answer(204, "text/plain", [])
             : Answer.NotFound;
+
+    private static string Time(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff", CultureInfo.InvariantCulture);
 }

@@ -1,5 +1,7 @@
+using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 
 namespace XeroSimulator.Identity;
 
@@ -10,6 +12,8 @@ internal sealed class IdentityStore(SimulatorClock clock)
     public static readonly TimeSpan AccessLifetime = TimeSpan.FromMinutes(30);
     public static readonly TimeSpan RefreshLifetime = TimeSpan.FromDays(60);
     public static readonly TimeSpan Grace = TimeSpan.FromMinutes(30);
+
+    private static readonly string JwtHeader = Base64Url.EncodeToString("""{"alg":"RS256","typ":"JWT"}"""u8);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, ClientApp> _apps = [];
@@ -24,7 +28,7 @@ internal sealed class IdentityStore(SimulatorClock clock)
         {
             _apps[app.ClientId] = app;
             if (app.TenantId is { } tenantId)
-                ConnectUnderLock(app.ClientId, tenantId);
+                ConnectUnderLock(app.ClientId, tenantId, Guid.NewGuid());
         }
     }
 
@@ -48,9 +52,10 @@ internal sealed class IdentityStore(SimulatorClock clock)
     {
         lock (_gate)
         {
-            ConnectUnderLock(clientId, tenantId);
+            var authEventId = Guid.NewGuid();
+            ConnectUnderLock(clientId, tenantId, authEventId);
             var code = NewToken();
-            _codes[code] = new(code, clientId, redirectUri, scope, challenge, clock.Now + CodeLifetime);
+            _codes[code] = new(code, clientId, redirectUri, scope, challenge, authEventId, clock.Now + CodeLifetime);
             return code;
         }
     }
@@ -64,10 +69,10 @@ internal sealed class IdentityStore(SimulatorClock clock)
                 return TokenAnswer.Refused("invalid_grant");
             if (known.Challenge is not null && (verifier is null || Challenge(verifier) != known.Challenge))
                 return TokenAnswer.Refused("invalid_grant");
-            var access = IssueUnderLock(app.ClientId, known.Scope);
+            var access = IssueUnderLock(app.ClientId, known.Scope, known.AuthEventId);
             if (!known.Scope.Split(' ').Contains(Scopes.OfflineAccess))
                 return new(null, access, null, known.Scope);
-            var grant = new Grant(Guid.NewGuid(), app.ClientId, known.Scope, NewToken(), clock.Now, null, null);
+            var grant = new Grant(Guid.NewGuid(), app.ClientId, known.Scope, known.AuthEventId, NewToken(), clock.Now, null, null);
             _grants[grant.Current] = grant;
             return new(null, access, grant.Current, grant.Scope);
         }
@@ -99,14 +104,14 @@ internal sealed class IdentityStore(SimulatorClock clock)
                 _grants.Remove(grant.Previous);
             _grants[next.Current] = next;
             _grants[refreshToken] = next;
-            return new(null, IssueUnderLock(app.ClientId, next.Scope), next.Current, next.Scope);
+            return new(null, IssueUnderLock(app.ClientId, next.Scope, next.AuthEventId), next.Current, next.Scope);
         }
     }
 
     public TokenAnswer ClientCredentials(ClientApp app, string scope)
     {
         lock (_gate)
-            return new(null, IssueUnderLock(app.ClientId, scope), null, scope);
+            return new(null, IssueUnderLock(app.ClientId, scope, authEventId: null), null, scope);
     }
 
     /// <summary>Revoking a refresh token ends the consent and every connection of the app.</summary>
@@ -205,19 +210,30 @@ internal sealed class IdentityStore(SimulatorClock clock)
         }
     }
 
-    private void ConnectUnderLock(string clientId, Guid tenantId)
+    /// <summary>Agreeing again keeps the connection's id and moves it to the new consent.</summary>
+    private void ConnectUnderLock(string clientId, Guid tenantId, Guid authEventId)
     {
-        if (_connections.Values.Any(c => c.ClientId == clientId && c.TenantId == tenantId))
-            return;
-        var connection = new Connection(Guid.NewGuid(), clientId, tenantId, Guid.NewGuid(), clock.Now);
+        var connection = _connections.Values.FirstOrDefault(c => c.ClientId == clientId && c.TenantId == tenantId) is { } known
+            ? known with { AuthEventId = authEventId, UpdatedAt = clock.Now }
+            : new Connection(Guid.NewGuid(), clientId, tenantId, authEventId, clock.Now, clock.Now);
         _connections[connection.Id] = connection;
     }
 
-    private string IssueUnderLock(string clientId, string scope)
+    private string IssueUnderLock(string clientId, string scope, Guid? authEventId)
     {
-        var token = NewToken();
+        var token = NewAccessToken(clientId, scope, authEventId, clock.Now + AccessLifetime);
         _access[token] = new(token, clientId, scope, clock.Now + AccessLifetime);
         return token;
+    }
+
+    /// <summary>A JWT in shape, so that clients can read its claims; its signature is random and proves nothing.</summary>
+    private static string NewAccessToken(string clientId, string scope, Guid? authEventId, DateTimeOffset expiresAt)
+    {
+        var claims = new Dictionary<string, object> { ["client_id"] = clientId, ["scope"] = scope.Split(' '), ["exp"] = expiresAt.ToUnixTimeSeconds() };
+        if (authEventId is not null)
+            claims["authentication_event_id"] = authEventId;
+        var payload = Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims));
+        return $"{JwtHeader}.{payload}.{Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32))}";
     }
 
     private static string NewToken() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));

@@ -30,7 +30,7 @@ public sealed class ApiStartTests(PostgresServer server)
 
         var problem = await StartAsync(database, [(setting, value)]);
 
-        Database.StartException.Explain(problem.ShouldNotBeNull("it started")).ShouldNotBeNull().ShouldContain(sentence);
+        PaymentSync.Database.StartException.Explain(problem.ShouldNotBeNull("it started")).ShouldNotBeNull().ShouldContain(sentence);
     }
 
     [Fact]
@@ -40,7 +40,7 @@ public sealed class ApiStartTests(PostgresServer server)
 
         var problem = await StartAsync(database, [], except: "Stripe:WebhookSecrets:0");
 
-        Database.StartException.Explain(problem.ShouldNotBeNull("it started")).ShouldNotBeNull().ShouldContain("At least one Stripe webhook secret is needed.");
+        PaymentSync.Database.StartException.Explain(problem.ShouldNotBeNull("it started")).ShouldNotBeNull().ShouldContain("At least one Stripe webhook secret is needed.");
     }
 
     [Fact]

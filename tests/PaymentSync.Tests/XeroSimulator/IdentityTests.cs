@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using Microsoft.AspNetCore.WebUtilities;
 using Shouldly;
 using Xunit;
@@ -245,6 +246,39 @@ public sealed class IdentityTests : SimulatorTest
     }
 
     [Fact]
+    public async Task The_access_token_names_the_consent_that_its_connection_carries()
+    {
+        var other = (await Simulator(HttpMethod.Post, "/organisations", new { name = "Other" })).Text("tenantId");
+        await Connect();
+        var (_, code) = await Authorize(("simulator_tenant", other));
+        var tokens = await Exchange(code);
+
+        var consent = Consent(tokens.Text("access_token"));
+
+        consent.ShouldNotBeNull();
+        await ConnectedBy(consent!, tokens.Text("access_token"), "Other");
+        var refreshed = await Refresh(tokens.Text("refresh_token"));
+        Consent(refreshed.Text("access_token")).ShouldBe(consent, "a refreshed token still belongs to its consent");
+    }
+
+    [Fact]
+    public async Task Agreeing_again_moves_the_connection_to_the_new_consent()
+    {
+        var other = (await Simulator(HttpMethod.Post, "/organisations", new { name = "Other" })).Text("tenantId");
+        var first = (await Connect()).Text("access_token");
+        await Exchange((await Authorize(("simulator_tenant", other))).Code);
+
+        var again = (await Connect()).Text("access_token");
+
+        Consent(again).ShouldNotBe(Consent(first));
+        await ConnectedBy(Consent(again)!, again, "Demo Company (UK)");
+    }
+
+    [Fact]
+    public async Task A_custom_connections_token_names_no_consent() =>
+        Consent((await Token(CustomClient, ("grant_type", "client_credentials"))).Text("access_token")).ShouldBeNull();
+
+    [Fact]
     public async Task A_revoked_refresh_token_ends_the_consent()
     {
         var tokens = await Connect();
@@ -257,6 +291,19 @@ public sealed class IdentityTests : SimulatorTest
         ((int)response.StatusCode).ShouldBe(200);
         (await Refresh(tokens.Text("refresh_token"))).Text("error").ShouldBe("invalid_grant");
         (await Get("/Organisation", tokens.Text("access_token"), tenant: DefaultTenant)).Status.ShouldBe(403);
+    }
+
+    private async Task ConnectedBy(string consent, string token, string name)
+    {
+        var connections = (await Call(HttpMethod.Get, "/connections", token: token)).Json;
+        connections.EnumerateArray().Where(connection => connection.Text("authEventId") == consent).ShouldHaveSingleItem().Text("tenantName").ShouldBe(name);
+    }
+
+    /// <summary>What a client reads from the token itself: Xero's access tokens are JWTs.</summary>
+    private static string? Consent(string token)
+    {
+        using var payload = JsonDocument.Parse(WebEncoders.Base64UrlDecode(token.Split('.')[1]));
+        return payload.RootElement.TryGetProperty("authentication_event_id", out var id) ? id.GetString() : null;
     }
 
     private async Task<Reply> Connect()
