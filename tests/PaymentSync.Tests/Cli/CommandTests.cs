@@ -77,7 +77,7 @@ public sealed class CommandTests(PostgresServer server)
 
         ShouldFail(await Paymentsync.RunAsync(world, "syncs", "show", Guid.Empty.ToString()), $"There is no sync {Guid.Empty}. (sync.unknown)");
         ShouldFail(await Paymentsync.RunAsync(world, "replay", held.Id.ToString(), "--reason", "why not"), $"It is held (payment.amount_mismatch) and a replay does not release it. Decide: POST /api/syncs/{held.Id}/resolve. (sync.held)");
-        ShouldFail(await Paymentsync.RunAsync(world, "events", "resolve", Guid.Empty.ToString(), "ignore", "--reason", "nothing"), $"Event {Guid.Empty} does not wait for a person (or does not exist). (event.not_open)");
+        ShouldFail(await Paymentsync.RunAsync(world, "events", "resolve", Guid.Empty.ToString(), "ignore", "--reason", "nothing"), $"There is no event {Guid.Empty}. (event.unknown)");
         ShouldFail(await Paymentsync.RunAsync(world, "status", "--key", "not-a-key-of-anybody"), "PaymentSync does not know this operator key; check --key or PAYMENTSYNC_KEY. (operator_key.missing)");
         ShouldFail(await Paymentsync.RunAsync(world, "replay", held.Id.ToString(), "--reason", "why not", "--key", World.ViewerKey), "This key's role does not allow that. (operator_key.role)");
 

@@ -38,11 +38,11 @@ public sealed class QuartzTests(PostgresServer server)
     {
         await using var world = await World.StartAsync(server, worker: false, settings: Quartz());
         await world.StartNodeAsync(worker: true, settings: Quartz());
-        await world.Database.ExecuteAsync("""
-            DO $$ DECLARE t record; BEGIN
-              FOR t IN SELECT schemaname, tablename FROM pg_tables WHERE tablename LIKE 'qrtz%' LOOP EXECUTE format('TRUNCATE %I.%I CASCADE', t.schemaname, t.tablename); END LOOP;
-            END $$
-            """);
+        // Table by table, referring ones first: the engine is at work on them, and one statement over all of them deadlocks with it.
+        var tables = await world.Database.QueryAsync("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE tablename LIKE 'qrtz%' ORDER BY tablename LIKE '%triggers' DESC, tablename = 'qrtz_triggers', tablename DESC", reader => reader.GetString(0));
+        tables.Count.ShouldBeGreaterThan(8);
+        foreach (var table in tables)
+            await world.Database.ExecuteAsync($"DELETE FROM {table}");
         var link = await world.LinkAsync();
         await world.PayAsync(link);
         await World.EventuallyAsync(async () => (await world.RowsAsync(link)).All(row => row.Status == "SUCCESS"), "the sweep found what the engine forgot");

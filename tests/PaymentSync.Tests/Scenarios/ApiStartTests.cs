@@ -49,7 +49,8 @@ public sealed class ApiStartTests(PostgresServer server)
         await using var database = await server.CreateDatabaseAsync();
 
         (await StartAsync(database, [])).ShouldBeNull();
-        (await StartAsync(database, [("environment", "Production"), ("PAYMENTSYNC_MASTER_KEY", "a master key for tests")])).ShouldBeNull();
+        await using var productive = await server.CreateDatabaseAsync();
+        (await StartAsync(productive, [("environment", "Production"), ("PAYMENTSYNC_MASTER_KEY", "a master key for tests")])).ShouldBeNull();
     }
 
     [Fact]

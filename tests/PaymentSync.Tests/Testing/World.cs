@@ -71,6 +71,7 @@ sealed class World : IAsyncDisposable
         {
             ["urls"] = "http://127.0.0.1:0",
             ["environment"] = "Development",
+            ["PAYMENTSYNC_MASTER_KEY"] = "a master key for tests",
             ["ConnectionStrings:PaymentSync"] = Database.ConnectionString,
             ["Stripe:WebhookSecrets:0"] = WebhookSecret,
             ["Stripe:WebhookSecrets:1"] = OldWebhookSecret,
