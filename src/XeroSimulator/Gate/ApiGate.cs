@@ -142,11 +142,15 @@ internal sealed class ApiGate(World world)
         FaultKinds.ExpireToken => TokenCheck.Expired(world.Clock.Now),
         FaultKinds.MinuteLimit => TooMany(context, admission with
         {
-            Problem = "minute", MinuteRemaining = 0, RetryAfterSeconds = fault.Seconds ?? DefaultRetryAfterSeconds,
+            Problem = "minute",
+            MinuteRemaining = 0,
+            RetryAfterSeconds = fault.Seconds ?? DefaultRetryAfterSeconds,
         }),
         FaultKinds.DayLimit => TooMany(context, admission with
         {
-            Problem = "day", DayRemaining = 0, RetryAfterSeconds = fault.Seconds ?? (int)TimeSpan.FromHours(8).TotalSeconds,
+            Problem = "day",
+            DayRemaining = 0,
+            RetryAfterSeconds = fault.Seconds ?? (int)TimeSpan.FromHours(8).TotalSeconds,
         }),
         FaultKinds.ConcurrentLimit => TooMany(context, admission with { Problem = "concurrent" }),
         _ => null,

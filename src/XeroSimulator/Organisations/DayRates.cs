@@ -5,7 +5,14 @@ internal static class DayRates
 {
     private static readonly Dictionary<string, decimal> PerDollar = new()
     {
-        ["USD"] = 1m, ["GBP"] = 0.79m, ["EUR"] = 0.92m, ["AUD"] = 1.53m, ["NZD"] = 1.67m, ["JPY"] = 151m, ["CAD"] = 1.37m, ["CHF"] = 0.88m,
+        ["USD"] = 1m,
+        ["GBP"] = 0.79m,
+        ["EUR"] = 0.92m,
+        ["AUD"] = 1.53m,
+        ["NZD"] = 1.67m,
+        ["JPY"] = 151m,
+        ["CAD"] = 1.37m,
+        ["CHF"] = 0.88m,
     };
 
     /// <summary>Units of the currency for one unit of the base currency.</summary>

@@ -28,7 +28,9 @@ public sealed class IdentityTests : SimulatorTest
     {
         using var form = new FormUrlEncodedContent(new Dictionary<string, string>
         {
-            ["grant_type"] = "client_credentials", ["client_id"] = "simulator-client", ["client_secret"] = "simulator-secret-do-not-use",
+            ["grant_type"] = "client_credentials",
+            ["client_id"] = "simulator-client",
+            ["client_secret"] = "simulator-secret-do-not-use",
         });
         using var response = await Http.PostAsync("/connect/token", form);
 

@@ -161,7 +161,12 @@ public sealed class InvoiceTests : SimulatorTest
         var line = new { Description = "x", UnitAmount = 0.12m, AccountCode = "200", TaxType = "OUTPUT2" };
         var invoice = await Written(new
         {
-            Type = "ACCREC", Contact = new { Name = "Ann" }, Date = "2026-09-01", DueDate = "2026-09-01", Status = "AUTHORISED", LineItems = new[] { line, line, line },
+            Type = "ACCREC",
+            Contact = new { Name = "Ann" },
+            Date = "2026-09-01",
+            DueDate = "2026-09-01",
+            Status = "AUTHORISED",
+            LineItems = new[] { line, line, line },
         });
 
         invoice.Money("TotalTax").ShouldBe(0.06m);
@@ -207,7 +212,10 @@ public sealed class InvoiceTests : SimulatorTest
     {
         var errors = await Refused(new
         {
-            Type = "ACCREC", Contact = new { Name = "Ann" }, DueDate = "2026-09-01", Status = "AUTHORISED",
+            Type = "ACCREC",
+            Contact = new { Name = "Ann" },
+            DueDate = "2026-09-01",
+            Status = "AUTHORISED",
             LineItems = new[] { new { Description = "x", Quantity = 2, UnitAmount = 5m, LineAmount = 9.99m, AccountCode = "200" } },
         });
 

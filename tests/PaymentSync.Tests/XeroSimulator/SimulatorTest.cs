@@ -177,18 +177,18 @@ public static class Sample
     public static object Invoice(
         string number, decimal amount = 100m, string? currency = null, string status = "AUTHORISED", string types = "NoTax", string account = "200",
         string? taxType = null, string? reference = null, string contact = "Ann Lee", string date = "2026-09-01", decimal quantity = 1) => new
-    {
-        Type = "ACCREC",
-        InvoiceNumber = number,
-        Reference = reference,
-        Contact = new { Name = contact },
-        Date = date,
-        DueDate = date,
-        Status = status,
-        LineAmountTypes = types,
-        CurrencyCode = currency,
-        LineItems = new[] { new { Description = "Order", Quantity = quantity, UnitAmount = amount, AccountCode = account, TaxType = taxType } },
-    };
+        {
+            Type = "ACCREC",
+            InvoiceNumber = number,
+            Reference = reference,
+            Contact = new { Name = contact },
+            Date = date,
+            DueDate = date,
+            Status = status,
+            LineAmountTypes = types,
+            CurrencyCode = currency,
+            LineItems = new[] { new { Description = "Order", Quantity = quantity, UnitAmount = amount, AccountCode = account, TaxType = taxType } },
+        };
 
     public static object Payment(string invoiceNumber, decimal amount, string account = "090", string? reference = null, string? date = null) => new
     {

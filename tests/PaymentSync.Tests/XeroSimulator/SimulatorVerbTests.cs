@@ -10,7 +10,10 @@ public sealed class SimulatorVerbTests : SimulatorTest
     {
         var founded = await Simulator(HttpMethod.Post, "/organisations", new
         {
-            name = "Kiwi Ltd", baseCurrency = "NZD", currencies = new[] { "NZD", "USD" }, starter = true,
+            name = "Kiwi Ltd",
+            baseCurrency = "NZD",
+            currencies = new[] { "NZD", "USD" },
+            starter = true,
             accounts = new object[] { new { code = "880", name = "Till", type = "BANK", currencyCode = "NZD" } },
         });
         founded.Status.ShouldBe(201);

@@ -36,7 +36,9 @@ public sealed class StateFileTests : IDisposable
         now.ShouldBeGreaterThan(DateTimeOffset.UtcNow.AddSeconds(99_000));
         using var form = new FormUrlEncodedContent(new Dictionary<string, string>
         {
-            ["grant_type"] = "client_credentials", ["client_id"] = "kept", ["client_secret"] = "secret",
+            ["grant_type"] = "client_credentials",
+            ["client_id"] = "kept",
+            ["client_secret"] = "secret",
         });
         using var token = await again.PostAsync("/connect/token", form);
         ((int)token.StatusCode).ShouldBe(200);
