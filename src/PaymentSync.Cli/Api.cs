@@ -19,6 +19,9 @@ sealed class Api(string who, Uri address, string? key) : IDisposable
         DefaultRequestHeaders = { Authorization = key is null ? null : new AuthenticationHeaderValue("Bearer", key) },
     };
 
+    public Uri Address => address;
+    public string? Key => key;
+
     public Task<JsonNode> GetAsync(string path, CancellationToken cancellationToken) => SendAsync(HttpMethod.Get, path, body: null, cancellationToken);
 
     /// <returns>Null: there is no such thing.</returns>

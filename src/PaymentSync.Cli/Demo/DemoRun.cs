@@ -46,7 +46,10 @@ sealed class DemoRun(Invocation invocation, Api simulator, string secret, Script
         var path = $"/api/organizations/{Organisation}/xero-connection";
         var connection = await _api.GetAsync(path, cancellationToken);
         if (connection.Text("status") != "ACTIVE")
-            connection = await _api.SendAsync(HttpMethod.Post, path, new JsonObject(), cancellationToken);
+        {
+            await Consent.GiveAsync(_api, Organisation, cancellationToken);
+            connection = await _api.GetAsync(path, cancellationToken);
+        }
         Say($"Demo Company ({Organisation}) is connected to Xero's {connection.Text("tenantName")}. This is run {script.Run} (--seed {script.Seed} plays it again).");
         return connection.Text("tenantId") ?? throw new ApiException("PaymentSync names no Xero tenant for the demo organisation.");
     }

@@ -9,7 +9,7 @@ namespace PaymentSync.Tests.Cli;
 public sealed class DemoTests(PostgresServer server)
 {
     // As in production: payments that come within it go to Xero together.
-    static readonly Dictionary<string, string> Unhurried = new(StringComparer.Ordinal) { ["Worker:WakeDelay"] = "00:00:00.75" };
+    static readonly Dictionary<string, string> Unhurried = OAuthBrowser.Settings(("Worker:WakeDelay", "00:00:00.75"));
 
     [Fact]
     public async Task The_demo_brings_every_paid_link_to_SUCCESS_and_the_books_agree_to_the_cent_twice_on_the_same_data()
