@@ -77,7 +77,7 @@ public sealed class StartException(string message) : Exception(message)
     {
         StartException known => known.Message,
         OptionsValidationException options => string.Join(" ", options.Failures),
-        IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException taken } => $"{taken.Message} Set PAYMENTSYNC_URL to a free address.",
+        IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException } => $"{problem.Message} Set PAYMENTSYNC_URL to a free address.",
         _ when DatabaseSetup.IsUnavailable(problem) => $"the database cannot be used: {problem.Message} Check ConnectionStrings__PaymentSync and that PostgreSQL runs.",
         _ => null,
     };
