@@ -36,7 +36,8 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
         if (await connections.FindActiveAsync(organisation, stopping) is not { } connection)
             return DrainResult.Nothing;
         var owner = $"{Node}:{Guid.NewGuid().ToString("N")[..8]}";
-        if (!await _leases.TakeAsync(organisation, owner, _worker.DrainLease, stopping))
+        // Not broken off by a stop, nor is what follows: the database would do it all the same, and nobody would give it back.
+        if (!await _leases.TakeAsync(organisation, owner, _worker.DrainLease, CancellationToken.None))
             return DrainResult.Nothing;
         try
         {
@@ -86,8 +87,10 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
                         break;
                     lane = _lanes[next];
                 }
-                await lane;
+                // Whatever became of this one, the drain ends with its last lane: their calls are to be recorded.
+                await lane.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+            await Task.WhenAll(_lanes);
             return new DrainResult((SliceOver || _more) && session.Wait is null && !_lost, session.Wait);
         }
 
@@ -121,14 +124,14 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             if (Stopwatch.GetElapsedTime(Volatile.Read(ref _renewedAt)) < drain._worker.DrainLease / 4)
                 return !Volatile.Read(ref _lost);
             Volatile.Write(ref _renewedAt, Stopwatch.GetTimestamp());
-            if (!await drain._leases.TakeAsync(session.Organisation, session.Owner, drain._worker.DrainLease, stopping))
+            if (!await drain._leases.TakeAsync(session.Organisation, session.Owner, drain._worker.DrainLease, CancellationToken.None))
                 Volatile.Write(ref _lost, true);
             return !Volatile.Read(ref _lost);
         }
 
         async Task<int> InvoicesAsync()
         {
-            if (await session.ReserveAsync(stopping) is not { } slot)
+            if (await ReserveAsync() is not { } slot)
                 return 0;
             var syncs = await ClaimAsync(XeroSyncType.INVOICE);
             CallSlot? held = slot;
@@ -137,7 +140,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             var send = open.Where(sync => !sync.MustLookFirst).ToList();
             if (verify.Count > 0)
             {
-                await drain._looks.VerifyInvoicesAsync(session, verify, held, stopping);
+                await drain._looks.VerifyInvoicesAsync(session, verify, held, CancellationToken.None);
                 held = null;
             }
             if (send.Count > 0)
@@ -149,7 +152,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
 
         async Task<int> PaymentsAsync()
         {
-            if (await session.ReserveAsync(stopping) is not { } slot)
+            if (await ReserveAsync() is not { } slot)
                 return 0;
             var syncs = await ClaimAsync(XeroSyncType.PAYMENT);
             CallSlot? held = slot;
@@ -159,7 +162,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             var send = await drain._looks.SettleFromSeenAsync(session, [.. open.Except(unread)]);
             if (unread.Count > 0)
             {
-                send.AddRange(await drain._looks.ReadForPaymentsAsync(session, unread, held, stopping));
+                send.AddRange(await drain._looks.ReadForPaymentsAsync(session, unread, held, CancellationToken.None));
                 held = null;
             }
             if (send.Count > 0)
@@ -169,10 +172,18 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             return syncs.Count;
         }
 
+        /// <summary>A slot for a call that was not begun before the stop.</summary>
+        async Task<CallSlot?> ReserveAsync() => stopping.IsCancellationRequested ? null : await session.ReserveAsync(CancellationToken.None);
+
         async Task<List<ClaimedSync>> ClaimAsync(XeroSyncType type)
         {
             var limit = drain._xero.BatchSize;
-            var syncs = await drain._queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain._worker.RowLease, stopping);
+            var syncs = await drain._queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain._worker.RowLease, CancellationToken.None);
+            if (stopping.IsCancellationRequested)
+            {
+                await drain._queue.GiveBackAsync(syncs, session.Owner, TimeSpan.Zero, CancellationToken.None);
+                return [];
+            }
             if (syncs.Count == limit)
                 StartLane();
             return syncs;
@@ -181,7 +192,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
         /// <returns>Null: the slot is used up, or there was none and the rows are given back.</returns>
         async Task<CallSlot?> SendAsync(XeroSyncType type, List<ClaimedSync> syncs, CallSlot? slot)
         {
-            slot ??= await session.ReserveAsync(stopping);
+            slot ??= await ReserveAsync();
             if (slot is null)
                 await drain._queue.GiveBackAsync(syncs, session.Owner, TimeSpan.Zero, CancellationToken.None);
             else
