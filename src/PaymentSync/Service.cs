@@ -19,6 +19,10 @@ public static class Service
         var builder = WebApplication.CreateBuilder(args);
         if (string.IsNullOrEmpty(builder.Configuration[WebHostDefaults.ServerUrlsKey]))
             builder.WebHost.UseUrls(builder.Configuration["PAYMENTSYNC_URL"] ?? "http://127.0.0.1:8080");
+        // Who sends a SIGTERM usually kills 30 s later. A call still on its way by then is looked up by whoever claims its rows next.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(25));
+        // A start that fails is told by RunAsync in one sentence; the host would tell it before, with its stack.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
         builder.AddDatabase();
         builder.AddStripeWebhooks();
         builder.AddConfirmation();

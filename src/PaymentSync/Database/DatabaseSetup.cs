@@ -82,7 +82,7 @@ public sealed class StartException(string message) : Exception(message)
     {
         StartException known => known.Message,
         OptionsValidationException options => string.Join(" ", options.Failures),
-        IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException taken } => $"{taken.Message} Set PAYMENTSYNC_URL to a free address.",
+        IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException } => $"{problem.Message} Set PAYMENTSYNC_URL to a free address.",
         PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName or PostgresErrorCodes.UndefinedFunction } =>
             "the database has no schema of this version yet. Run PaymentSync migrate first.",
         _ when DatabaseSetup.IsUnavailable(problem) => $"the database cannot be used: {problem.Message} Check ConnectionStrings__PaymentSync and that PostgreSQL runs.",

@@ -34,7 +34,8 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
     public async Task<DrainResult> RunAsync(Guid organisation, CancellationToken stopping)
     {
         var owner = $"{Node}:{Guid.NewGuid().ToString("N")[..8]}";
-        if (!await _leases.TakeAsync(organisation, owner, _worker.DrainLease, stopping))
+        // Not broken off by a stop, nor is what follows: the database would do it all the same, and nobody would give it back.
+        if (!await _leases.TakeAsync(organisation, owner, _worker.DrainLease, CancellationToken.None))
             return DrainResult.Nothing;
         try
         {
@@ -88,8 +89,10 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
                         break;
                     lane = _lanes[next];
                 }
-                await lane;
+                // Whatever became of this one, the drain ends with its last lane: their calls are to be recorded.
+                await lane.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+            await Task.WhenAll(_lanes);
             return new DrainResult((SliceOver || _more) && session.Wait is null && !_lost, session.Wait);
         }
 
@@ -123,7 +126,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             if (Stopwatch.GetElapsedTime(Volatile.Read(ref _renewedAt)) < drain._worker.DrainLease / 4)
                 return !Volatile.Read(ref _lost);
             Volatile.Write(ref _renewedAt, Stopwatch.GetTimestamp());
-            if (!await drain._leases.TakeAsync(session.Organisation, session.Owner, drain._worker.DrainLease, stopping))
+            if (!await drain._leases.TakeAsync(session.Organisation, session.Owner, drain._worker.DrainLease, CancellationToken.None))
                 Volatile.Write(ref _lost, true);
             return !Volatile.Read(ref _lost);
         }
@@ -138,7 +141,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             var send = open.Where(sync => !sync.MustLookFirst).ToList();
             if (verify.Count > 0)
             {
-                await drain._looks.VerifyInvoicesAsync(session, verify, held, stopping);
+                await drain._looks.VerifyInvoicesAsync(session, verify, held, CancellationToken.None);
                 held = null;
             }
             if (send.Count > 0)
@@ -159,7 +162,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             var send = await drain._looks.SettleFromSeenAsync(session, [.. open.Except(unread)]);
             if (unread.Count > 0)
             {
-                send.AddRange(await drain._looks.ReadForPaymentsAsync(session, unread, held, stopping));
+                send.AddRange(await drain._looks.ReadForPaymentsAsync(session, unread, held, CancellationToken.None));
                 held = null;
             }
             if (send.Count > 0)
@@ -169,16 +172,25 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             return syncs.Count;
         }
 
+        /// <summary>A slot for a call that was not begun before the stop.</summary>
+        async Task<CallSlot?> ReserveAsync(bool forLook = false) => stopping.IsCancellationRequested ? null : await session.ReserveAsync(forLook, CancellationToken.None);
+
         /// <summary>Budget before claim, so that no row is held that cannot be served. When only the reserve is left, only look-ups are claimed.</summary>
         async Task<(List<ClaimedSync> Syncs, CallSlot? Slot)> ReserveAndClaimAsync(XeroSyncType type)
         {
-            var slot = await session.ReserveAsync(stopping);
+            var slot = await ReserveAsync();
             var onlyLooks = slot is null;
-            slot ??= await session.ReserveAsync(forLook: true, stopping);
+            slot ??= await ReserveAsync(forLook: true);
             if (slot is null)
                 return ([], null);
             var limit = drain._xero.BatchSize;
-            var syncs = await drain._queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain._worker.RowLease, stopping, onlyLooks);
+            var syncs = await drain._queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain._worker.RowLease, CancellationToken.None, onlyLooks);
+            if (stopping.IsCancellationRequested)
+            {
+                await drain._queue.GiveBackAsync(syncs, session.Owner, TimeSpan.Zero, CancellationToken.None);
+                await session.GiveBackAsync(slot);
+                return ([], null);
+            }
             if (syncs.Count == limit)
                 StartLane();
             return (syncs, slot);
@@ -187,7 +199,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
         /// <returns>Null: the slot is used up, or there was none and the rows are given back.</returns>
         async Task<CallSlot?> SendAsync(XeroSyncType type, List<ClaimedSync> syncs, CallSlot? slot)
         {
-            slot ??= await session.ReserveAsync(stopping);
+            slot ??= await ReserveAsync();
             if (slot is null)
                 await drain._queue.GiveBackAsync(syncs, session.Owner, TimeSpan.Zero, CancellationToken.None);
             else

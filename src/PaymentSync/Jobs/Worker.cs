@@ -7,7 +7,8 @@ using PaymentSync.Recovery;
 namespace PaymentSync.Jobs;
 
 /// <summary>Drains organisations as they are woken, many at once and each by one drain; sweeps for what no wake told.</summary>
-sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, LostLeases lost, IOptions<WorkerOptions> options, ILogger<Worker> log) : BackgroundService
+sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, LostLeases lost, IHostApplicationLifetime lifetime, IOptions<WorkerOptions> options, ILogger<Worker> log)
+    : BackgroundService
 {
     readonly ConcurrentDictionary<Guid, Task> _draining = new();
 
@@ -15,15 +16,17 @@ sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, LostLeases lo
     {
         if (!options.Value.Enabled)
             return;
-        var sweeping = EveryAsync(options.Value.SweepInterval, SweepAsync, stoppingToken);
-        var recovering = EveryAsync(options.Value.RecoveryInterval, RecoverAsync, stoppingToken);
-        await DrainAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // From the signal on, not only when the web server has seen off its last client: nothing is claimed any more.
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
+        using var places = new SemaphoreSlim(options.Value.MaxDrains);
+        var sweeping = EveryAsync(options.Value.SweepInterval, SweepAsync, stop.Token);
+        var recovering = EveryAsync(options.Value.RecoveryInterval, RecoverAsync, stop.Token);
+        await DrainAsync(places, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Task.WhenAll([sweeping, recovering, .. _draining.Values]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    async Task DrainAsync(CancellationToken stopping)
+    async Task DrainAsync(SemaphoreSlim places, CancellationToken stopping)
     {
-        using var places = new SemaphoreSlim(options.Value.MaxDrains);
         while (!stopping.IsCancellationRequested)
         {
             var organisation = await wakes.NextAsync(stopping);
@@ -48,7 +51,7 @@ sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, LostLeases lo
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            // Stopping; what was claimed comes back when its lease runs out, or was given back already.
+            // Stopping, before anything was claimed: from there on a drain is not broken off, it ends by itself.
         }
         catch (Exception problem)
         {

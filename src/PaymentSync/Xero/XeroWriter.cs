@@ -21,7 +21,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
                 session.Forget(sync.XeroInvoiceId!);
         }
 
-        var reply = await SendIntentAsync(session, resource, intent, slot, stopping);
+        var reply = await SendIntentAsync(session, resource, intent, slot);
         if (reply is null)
             return;
         metrics.XeroCalled(intent.Resource, reply);
@@ -30,7 +30,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
     }
 
     /// <returns>Null when nothing was sent because a member was no longer ours; everything is given back then.</returns>
-    async Task<XeroReply?> SendIntentAsync(XeroSession session, string resource, Intent intent, CallSlot slot, CancellationToken stopping)
+    async Task<XeroReply?> SendIntentAsync(XeroSession session, string resource, Intent intent, CallSlot slot)
     {
         for (var renewed = false; ; renewed = true)
         {
@@ -49,8 +49,8 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
             var reply = await client.PutAsync(resource, intent.Body, intent.IdempotencyKey, intendedAt, access, CancellationToken.None);
             await session.AnsweredAsync(slot, reply);
             // A 401 means nothing was done: the same bytes under the same key, once, with another token.
-            if (reply is not XeroReply.Answered { Status: 401 } || renewed || !await session.RenewAsync(access, stopping)
-                || await session.ReserveAsync(stopping) is not { } next)
+            if (reply is not XeroReply.Answered { Status: 401 } || renewed || !await session.RenewAsync(access, CancellationToken.None)
+                || await session.ReserveAsync(CancellationToken.None) is not { } next)
             {
                 return reply;
             }
@@ -107,7 +107,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
 
     async Task SendHalfAsync(XeroSession session, XeroSyncType type, IReadOnlyList<ClaimedSync> half, CancellationToken stopping)
     {
-        if (await session.ReserveAsync(stopping) is { } slot)
+        if (!stopping.IsCancellationRequested && await session.ReserveAsync(CancellationToken.None) is { } slot)
             await SendAsync(session, type, half, slot, stopping);
         else
             await queue.GiveBackAsync(half, session.Owner, TimeSpan.Zero, CancellationToken.None);
