@@ -1,5 +1,6 @@
 global using World = PaymentSync.EndToEnd.Deployment; // The name by which the linked auditor knows what it looks at.
 
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
@@ -22,17 +23,17 @@ sealed class Deployment : IAsyncDisposable
     const string MasterKey = "end-to-end master key, not a secret";
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
-    readonly List<Node> _nodes = [];
+    readonly ConcurrentQueue<Node> _nodes = [];
     readonly string _logs = Directory.CreateTempSubdirectory("paymentsync-e2e-").FullName;
     RunningProgram _simulator = null!;
     TimeSpan _ahead;
+    int _started;
     int _events;
 
     Deployment(PostgresDatabase database) => Database = database;
 
     public PostgresDatabase Database { get; }
     public HttpClient Simulator { get; private set; } = null!;
-    public string Logs => _logs;
 
     /// <summary>Runs a test on a new deployment, audits what it left behind, and shows every program's last words when it fails.</summary>
     public static async Task RunAsync(PostgresServer server, Func<Deployment, Task> test)
@@ -86,8 +87,8 @@ sealed class Deployment : IAsyncDisposable
         }
         foreach (var (key, value) in settings ?? [])
             all[key] = value;
-        var node = new Node(await RunningProgram.StartAsync("PaymentSync", $"{name}-{_nodes.Count}", _logs, all), address);
-        _nodes.Add(node);
+        var node = new Node(await RunningProgram.StartAsync("PaymentSync", $"{name}-{Interlocked.Increment(ref _started)}", _logs, all), address);
+        _nodes.Enqueue(node);
         await AnswersAsync(node.Program, node.Api, "/health/ready");
         return node;
     }

@@ -67,9 +67,7 @@ public sealed class GracefulShutdownTests(PostgresServer server)
     public Task A_rolling_restart_of_three_nodes_under_load_loses_nothing_and_retries_nothing() => Deployment.RunAsync(server, async deployment =>
     {
         var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["Xero__BatchSize"] = "10" };
-        var nodes = new List<Node>();
-        foreach (var name in new[] { "a", "b", "c" })
-            nodes.Add(await deployment.StartNodeAsync(name, settings: settings));
+        var nodes = await Task.WhenAll(deployment.StartNodeAsync("a", settings: settings), deployment.StartNodeAsync("b", settings: settings), deployment.StartNodeAsync("c", settings: settings));
         var organisations = new List<Organisation>();
         for (var number = 0; number < 5; number++)
             organisations.Add(await deployment.OrganisationAsync(nodes[0], $"Organisation {number}", new JsonObject { ["latencyMilliseconds"] = 300 }));
@@ -83,7 +81,7 @@ public sealed class GracefulShutdownTests(PostgresServer server)
             while (!restarted.IsCancellationRequested)
             {
                 await pace.WaitForNextTickAsync();
-                Node[] up = [.. nodes.ToList().Where(node => !node.Program.MayExit)];
+                Node[] up = [.. nodes.Where(node => !node.Program.MayExit)];
                 await Deployment.AtOnceAsync(organisations, async organisation =>
                 {
                     foreach (var payment in await Deployment.LinksAsync(up, organisation, 1))
@@ -92,7 +90,7 @@ public sealed class GracefulShutdownTests(PostgresServer server)
                 });
             }
         });
-        for (var number = 0; number < nodes.Count; number++)
+        for (var number = 0; number < nodes.Length; number++)
         {
             // A new minute's calls, so that there is something to stop.
             await deployment.AdvanceAsync(TimeSpan.FromSeconds(61));

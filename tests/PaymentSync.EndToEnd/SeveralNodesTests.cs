@@ -19,9 +19,8 @@ public sealed class SeveralNodesTests(PostgresServer server)
         // Small batches keep each organisation busy for longer than a minute's calls, so that there is a middle to be killed in.
         var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["Xero__BatchSize"] = Math.Clamp(Payments / 200, 1, 50).ToString(CultureInfo.InvariantCulture) };
         var clock = Stopwatch.StartNew();
-        var web = await deployment.StartNodeAsync("web", worker: false);
-        var first = await deployment.StartNodeAsync("first", settings: settings);
-        var second = await deployment.StartNodeAsync("second", settings: settings);
+        var nodes = await Task.WhenAll(deployment.StartNodeAsync("web", worker: false), deployment.StartNodeAsync("first", settings: settings), deployment.StartNodeAsync("second", settings: settings));
+        var (web, first, second) = (nodes[0], nodes[1], nodes[2]);
         var payments = new List<Payment>();
         for (var number = 0; number < Organisations; number++)
         {
@@ -34,7 +33,6 @@ public sealed class SeveralNodesTests(PostgresServer server)
         Deployment.Say($"{clock.Elapsed.TotalSeconds:0.0} s: {payments.Count} links of {Organisations} organisations registered");
 
         // Every third one is told twice, by another node; the order is not that of the organisations.
-        Node[] nodes = [web, first, second];
         var chance = new Random(20260730);
         var told = payments.Concat(payments.Where((_, number) => number % 3 == 0)).ToArray();
         chance.Shuffle(told);
@@ -89,8 +87,7 @@ public sealed class SeveralNodesTests(PostgresServer server)
             others.Add(await deployment.OrganisationAsync(web, $"Small {number}", slow));
             await deployment.PaidAsync(web, others[^1], small);
         }
-        await deployment.StartNodeAsync("first", settings: settings);
-        await deployment.StartNodeAsync("second", settings: settings);
+        await Task.WhenAll(deployment.StartNodeAsync("first", settings: settings), deployment.StartNodeAsync("second", settings: settings));
         await deployment.UntilBookedAsync();
 
         var smallDone = await deployment.Database.ScalarAsync<DateTime>(
