@@ -188,11 +188,11 @@ BEGIN
   END IF;
   verdict := CASE WHEN stands.same_money IS FALSE THEN 'differs' ELSE 'exists' END;
   other := CASE WHEN verdict = 'differs' THEN stands.money END;
-  -- PENDING, RETRYING and SUCCESS stay as they are; FAILED becomes due unless it is held, waits for its settings, or a person gave it up.
+  -- PENDING, RETRYING and SUCCESS stay as they are; FAILED becomes due unless it is held (what a person gave up is) or waits for its settings.
   WITH due AS (
     UPDATE public.xero_syncs s SET next_retry_at = paymentsync.now(), due_because = 'RESUME'
      WHERE s.payment_link_id = link AND s.provider_payment_id = payment AND s.status = 'FAILED' AND s.document_number IS NOT NULL
-       AND NOT paymentsync.is_held(s.failure_code) AND s.failure_code <> 'operator.marked_failed'
+       AND NOT paymentsync.is_held(s.failure_code)
     RETURNING s.id)
   SELECT queued || built || array_agg(id) INTO queued FROM due;
 END $$;

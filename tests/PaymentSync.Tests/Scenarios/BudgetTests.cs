@@ -61,9 +61,9 @@ public sealed class BudgetTests(PostgresServer server)
         for (var call = 0; call < 5; call++)
             (await ReserveAsync()).IsGranted.ShouldBeTrue();
         (await ReserveAsync()).Because.ShouldBe("in flight");
-        await world.AdvanceAsync(TimeSpan.FromSeconds(91)); // The harness's T is 2 s: gone holders' slots free after T + 90 s.
+        await world.AdvanceAsync(TimeSpan.FromSeconds(93)); // The harness's T is 5 s: gone holders' slots free after T + 90 s.
         (await ReserveAsync()).IsGranted.ShouldBeFalse();
-        await world.AdvanceAsync(TimeSpan.FromSeconds(2));
+        await world.AdvanceAsync(TimeSpan.FromSeconds(3));
         (await ReserveAsync()).IsGranted.ShouldBeTrue();
         world.SkipAudit();
     }

@@ -8,7 +8,7 @@ namespace PaymentSync.Tests.Scenarios;
 /// <summary>Xero said yes and we did not hear it, or said nothing at all: what is not known is looked up before anything is sent.</summary>
 public sealed class ReplyLostTests(PostgresServer server)
 {
-    static readonly TimeSpan UntilAbsenceCounts = TimeSpan.FromSeconds(63); // The harness's call time-out of 2 s, and 60 s.
+    static readonly TimeSpan UntilAbsenceCounts = TimeSpan.FromSeconds(66); // The harness's call time-out of 5 s, and 60 s.
 
     [Theory]
     [InlineData("commit-then-reset", "xero.connection_lost")]
