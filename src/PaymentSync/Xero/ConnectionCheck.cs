@@ -1,9 +1,7 @@
-using Npgsql;
-
 namespace PaymentSync.Xero;
 
 /// <summary>After a drain that Xero turned away: is the organisation still connected?</summary>
-sealed class ConnectionCheck(NpgsqlDataSource database, XeroConnections connections, XeroIdentity identity)
+sealed class ConnectionCheck(XeroConnections connections, XeroIdentity identity)
 {
     /// <summary>
     /// A 403 may mean that somebody disconnected the organisation in Xero. Xero's list of connections says so; only when it can be read
@@ -13,10 +11,7 @@ sealed class ConnectionCheck(NpgsqlDataSource database, XeroConnections connecti
     public async Task<TimeSpan?> AfterDrainAsync(XeroConnection connection, XeroSession session, CancellationToken cancellationToken)
     {
         if (session.NoToken is XeroTokens.Answer.Unavailable unavailable)
-        {
-            await ConnectionRows.WakeUnauthorisedAsync(database, connection.OrganisationId, unavailable.RetryAfter, cancellationToken);
             return unavailable.RetryAfter;
-        }
         // The version is read before Xero is asked: who connects the organisation meanwhile is not undone.
         if (session.Refused && await connections.FindActiveAsync(connection.OrganisationId, cancellationToken) is { } active
             && await identity.TenantsAsync(session.Access.AccessToken, cancellationToken) is { } tenants && tenants.All(tenant => tenant.Id != active.TenantId))

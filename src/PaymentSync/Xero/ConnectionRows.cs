@@ -33,18 +33,6 @@ static class ConnectionRows
         return await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    /// <summary>Rows that met a 401 while no new token was to be had: nothing is wrong with the connection, they go on by themselves.</summary>
-    public static async Task WakeUnauthorisedAsync(NpgsqlDataSource database, Guid organisation, TimeSpan dueIn, CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand($"""
-            UPDATE xero_syncs SET next_retry_at = (SELECT paymentsync.now()) + $2, due_because = 'RESUME'
-             WHERE organization_id = $1 AND status = 'FAILED' AND failure_code = '{FailureCodes.Unauthorised}'
-            """);
-        command.Parameters.AddWithValue(organisation);
-        command.Parameters.AddWithValue(dueIn);
-        await command.ExecuteNonQueryAsync(cancellationToken);
-    }
-
     /// <summary>
     /// The organisation moves to another tenant. Rows whose document is, or may be, in the former one are held and say so; nobody's
     /// claim survives, so that no worker sends anything that it prepared for the former tenant.

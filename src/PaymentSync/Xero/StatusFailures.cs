@@ -5,8 +5,15 @@ namespace PaymentSync.Xero;
 /// <summary>What an HTTP status means when it is neither yes nor a server's failure: nothing was done.</summary>
 static class StatusFailures
 {
-    public static Failure Of(XeroReply.Answered answered) => answered.Status switch
+    /// <param name="noToken">What the token endpoint said after a 401, when it gave no other token.</param>
+    public static Failure Of(XeroReply.Answered answered, XeroTokens.Answer? noToken) => answered.Status switch
     {
+        401 when noToken is XeroTokens.Answer.Unavailable unavailable =>
+            new Failure(FailureKind.TRANSIENT, FailureCodes.NoToken, $"Our token ended and Xero gave no other yet ({unavailable.Reason}); nothing was done, it goes on by itself.")
+            {
+                CountsAsRetry = false,
+                RetryAfter = unavailable.RetryAfter,
+            },
         429 => new Failure(FailureKind.TRANSIENT, FailureCodes.Throttled, "Xero's call limit is reached; it goes on by itself.")
         {
             CountsAsRetry = false,

@@ -76,7 +76,7 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
             LogNotRead(reply switch { XeroReply.Answered other => $"answer {other.Status}", XeroReply.Unknown unknown => unknown.Code, _ => FailureCodes.Unreachable });
             return (null, reply switch
             {
-                XeroReply.Answered { Status: 401 or 403 or 429 } refused => StatusFailures.Of(refused) is { Kind: FailureKind.TRANSIENT } throttled ? throttled with { Kind = FailureKind.UNCERTAIN } : StatusFailures.Of(refused),
+                XeroReply.Answered { Status: 401 or 403 or 429 } refused => StatusFailures.Of(refused, session.NoToken) is { Kind: FailureKind.TRANSIENT } later ? later with { Kind = FailureKind.UNCERTAIN } : StatusFailures.Of(refused, session.NoToken),
                 _ => new Failure(FailureKind.UNCERTAIN, FailureCodes.LookFailed, "Xero could not be read, so it is not known whether the document is there. It is looked up again."),
             });
         }

@@ -100,7 +100,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
                 await Fail("UNKNOWN", new Failure(FailureKind.UNCERTAIN, FailureCodes.ServerError, $"Xero answered {answered.Status}. It is looked up before anything is sent again."), settles: false);
                 break;
             case XeroReply.Answered answered:
-                await Fail("REFUSED", StatusFailures.Of(answered), settles: true);
+                await Fail("REFUSED", StatusFailures.Of(answered, session.NoToken), settles: true);
                 break;
         }
     }

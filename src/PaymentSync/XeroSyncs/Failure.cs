@@ -21,6 +21,7 @@ static class FailureCodes
     public const string Throttled = "xero.throttled";
     public const string Unreachable = "xero.unreachable";
     public const string Unauthorised = "xero.unauthorized";
+    public const string NoToken = "xero.no_token";
     public const string Forbidden = "xero.forbidden";
     public const string Refused = "xero.refused";
     public const string TimedOut = "xero.timed_out";

@@ -34,6 +34,18 @@ public sealed class QuartzTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task Wakes_of_one_organisation_that_still_wait_are_one_wake()
+    {
+        // A web-only node alone: nobody takes the wakes, so they can be counted.
+        await using var world = await World.StartAsync(server, worker: false, settings: Quartz());
+        for (var number = 0; number < 5; number++)
+            await world.PayAsync(await world.LinkAsync(), $"pi_{number}");
+
+        var table = await world.Database.ScalarAsync<string>("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE tablename = 'qrtz_triggers'");
+        (await world.Database.ScalarAsync<long>($"SELECT count(*) FROM {table} WHERE trigger_group = 'wakes'")).ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Nothing_is_lost_when_the_engines_tables_are_emptied()
     {
         await using var world = await World.StartAsync(server, worker: false, settings: Quartz());

@@ -69,6 +69,19 @@ public sealed class BudgetTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task When_the_apps_own_minute_runs_short_every_tenant_waits_a_moment()
+    {
+        await using var world = await World.StartAsync(server);
+        var budget = world.Service.Services.GetRequiredService<CallBudget>();
+        var slot = await budget.ReserveAsync(Tenant, "test", forLook: false, CancellationToken.None);
+        await budget.AnsweredAsync(slot, new XeroReply.Answered(200, [], new XeroHeaders(null, null, AppRemainingThisMinute: 150, null, null)), CancellationToken.None);
+
+        (await budget.ReserveAsync("another tenant", "test", forLook: true, CancellationToken.None)).ShouldSatisfyAllConditions(refused => refused.IsGranted.ShouldBeFalse(), refused => refused.Because.ShouldBe("app minute"));
+        await world.AdvanceAsync(TimeSpan.FromSeconds(6));
+        (await budget.ReserveAsync("another tenant", "test", forLook: true, CancellationToken.None)).IsGranted.ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task A_slot_that_was_not_used_never_counted()
     {
         await using var world = await World.StartAsync(server);

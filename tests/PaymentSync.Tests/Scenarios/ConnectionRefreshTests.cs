@@ -71,7 +71,7 @@ public sealed class ConnectionRefreshTests(PostgresServer server)
 
         await world.DrainAsync();
         var (invoice, _) = await world.PairAsync(link);
-        invoice.Status.ShouldBe("FAILED");
+        invoice.ShouldSatisfyAllConditions(row => row.Status.ShouldBe("PENDING"), row => row.Kind.ShouldBe("TRANSIENT"), row => row.Code.ShouldBe("xero.no_token"), row => row.Retries.ShouldBe(0));
         invoice.DueAt.ShouldNotBeNull("nothing is wrong with the connection: nobody has to connect it again");
         await world.AdvanceAsync(TimeSpan.FromSeconds(11));
         await world.DrainAsync();
