@@ -95,6 +95,11 @@ sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, LostLeases lo
             {
                 LogSweepFailed(problem.Message);
             }
+            catch (Exception problem) when (!stopping.IsCancellationRequested)
+            {
+                // A defect, but the sweep is what every other wake may fail to: it must not end unseen while the node goes on.
+                LogSweepBroke(problem);
+            }
         }
         while (await timer.WaitForNextTickAsync(stopping));
     }
@@ -104,4 +109,7 @@ sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, LostLeases lo
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The database did not answer the sweep ({Problem}); trying again at the next one")]
     partial void LogSweepFailed(string problem);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A sweep failed; trying again at the next one")]
+    partial void LogSweepBroke(Exception problem);
 }

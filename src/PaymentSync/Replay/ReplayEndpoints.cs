@@ -89,7 +89,7 @@ static class ReplayEndpoints
         if (allowed is null)
             return Problems.BadRequest("resolve.invalid", "action must be bookAsCharged, requeue or markFailed.");
         var change = body.Action == "markFailed"
-            ? "failure_kind = 'PERMANENT', failure_code = 'operator.marked_failed', error_message = $2, next_retry_at = NULL, released = array_append(s.released, s.failure_code)"
+            ? $"failure_kind = 'PERMANENT', failure_code = '{FailureCodes.MarkedFailed}', error_message = $2, next_retry_at = NULL, released = array_append(s.released, s.failure_code)"
             : "status = 'PENDING', released = array_append(s.released, s.failure_code), failure_kind = NULL, failure_code = NULL, error_message = NULL, next_retry_at = paymentsync.now(), due_because = 'REPLAY', retry_count = 0";
         await using var command = database.CreateCommand($"""
             WITH was AS (SELECT id, failure_code FROM xero_syncs WHERE id = $1 FOR UPDATE)

@@ -27,7 +27,7 @@ static class HealthEndpoints
                 """);
             return (long)(await command.ExecuteScalarAsync(cancellationToken))! == 5
                 ? TypedResults.Json(new Health("ready", Problem: null))
-                : NotReady("The unique constraint or a guard trigger of xero_syncs is missing. Nothing is safe without them: restore them with PaymentSync migrate on a backup's advice, see the runbook.");
+                : NotReady("The unique constraint or a guard trigger of xero_syncs is missing, and nothing is safe without them. Put back what migrations/sql/04 and 05 make.");
         }
         catch (Exception problem) when (DatabaseSetup.IsUnavailable(problem) || problem is PostgresException)
         {

@@ -23,12 +23,4 @@ static class Compression
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
-
-    public static byte[] Decompress(byte[] compressed)
-    {
-        using var source = new BrotliStream(new MemoryStream(compressed), CompressionMode.Decompress);
-        using var plain = new MemoryStream();
-        source.CopyTo(plain);
-        return plain.ToArray();
-    }
 }

@@ -11,7 +11,7 @@ sealed record Failure(FailureKind Kind, string Code, string Message)
     public static Failure NoConnection => new(FailureKind.NEEDS_ACTION, FailureCodes.NoConnection, "No active Xero connection for organization") { CountsAsRetry = false };
 }
 
-/// <summary>Stable codes, as shown by the API, the metrics and the runbook. Validation texts have theirs in Xero/Refusals.cs.</summary>
+/// <summary>Stable codes, as shown by the API and the metrics. Validation texts have theirs in Xero/Refusals.cs.</summary>
 static class FailureCodes
 {
     public const string NoConnection = "xero.no_connection";
