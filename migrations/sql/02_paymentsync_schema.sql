@@ -198,3 +198,67 @@ CREATE TABLE paymentsync.host_writes (
   PRIMARY KEY (day, kind)
 );
 COMMENT ON TABLE paymentsync.host_writes IS 'Writes to xero_syncs by anyone but PaymentSync: what they asked for and how often. Their updates keep the old row.';
+
+CREATE TABLE paymentsync.xero_syncs_archive (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  sync_id uuid NOT NULL,
+  kept_sync_id uuid NOT NULL,
+  payment_link_id uuid NOT NULL,
+  organization_id uuid,
+  sync_type "XeroSyncType" NOT NULL,
+  status "XeroSyncStatus" NOT NULL,
+  rank integer,
+  reason text NOT NULL,
+  xero_invoice_id text,
+  xero_payment_id text,
+  content jsonb NOT NULL,
+  archived_at timestamptz NOT NULL DEFAULT paymentsync.now()
+);
+COMMENT ON TABLE paymentsync.xero_syncs_archive IS
+  'No Xero id is ever lost: duplicates that the adoption of an existing database removed, and what a requeue with a new number left behind. Never purged.';
+COMMENT ON COLUMN paymentsync.xero_syncs_archive.sync_id IS 'The removed row; for a requeue with a new number the row itself (then kept_sync_id is the same).';
+COMMENT ON COLUMN paymentsync.xero_syncs_archive.rank IS 'Its place within (payment_link_id, sync_type) when duplicates were ranked; 1 was kept.';
+COMMENT ON COLUMN paymentsync.xero_syncs_archive.content IS 'The whole row as it was.';
+CREATE INDEX xero_syncs_archive_link ON paymentsync.xero_syncs_archive (payment_link_id, sync_type);
+CREATE INDEX xero_syncs_archive_kept ON paymentsync.xero_syncs_archive (kept_sync_id);
+
+CREATE TABLE paymentsync.recovery_reports (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  trigger text NOT NULL CHECK (trigger IN ('START', 'TIMER', 'OPERATOR', 'ADOPTION')),
+  node text NOT NULL,
+  started_at timestamptz NOT NULL,
+  ended_at timestamptz,
+  found integer NOT NULL DEFAULT 0,
+  done integer NOT NULL DEFAULT 0,
+  left_to_a_person integer NOT NULL DEFAULT 0,
+  summary jsonb NOT NULL DEFAULT '{}',
+  CHECK (ended_at IS NULL OR ended_at >= started_at)
+);
+COMMENT ON TABLE paymentsync.recovery_reports IS 'One row for each recovery run that found something: what it found, decided, did, and left to a person.';
+CREATE INDEX recovery_reports_newest ON paymentsync.recovery_reports (started_at DESC, id DESC);
+
+CREATE TABLE paymentsync.recovery_items (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  report_id uuid REFERENCES paymentsync.recovery_reports(id) ON DELETE SET NULL,
+  kind text NOT NULL,
+  subject text NOT NULL,
+  sync_id uuid,
+  payment_link_id uuid,
+  event_id uuid,
+  organization_id uuid,
+  decision text NOT NULL CHECK (decision IN ('RESUME', 'MARK_FAILED', 'REBUILD', 'MANUAL_REVIEW', 'CLEAN_UP')),
+  status text NOT NULL CHECK (status IN ('DONE', 'OPEN', 'RESOLVED')),
+  message text NOT NULL,
+  details jsonb NOT NULL DEFAULT '{}',
+  created_at timestamptz NOT NULL DEFAULT paymentsync.now(),
+  resolved_at timestamptz,
+  resolution text,
+  resolved_by text,
+  reason text,
+  CHECK ((status = 'RESOLVED') = (resolved_at IS NOT NULL))
+);
+COMMENT ON TABLE paymentsync.recovery_items IS 'What recovery (or the adoption of a database) found: done by itself, or OPEN until a person resolves it.';
+COMMENT ON COLUMN paymentsync.recovery_items.subject IS 'What it is about, as one text (sync:<id>, event:<id>, link:<id>, request:<id>): a second run finds the open item by it and makes no other.';
+CREATE UNIQUE INDEX recovery_items_open ON paymentsync.recovery_items (kind, subject) WHERE status = 'OPEN';
+CREATE INDEX recovery_items_newest ON paymentsync.recovery_items (created_at DESC, id DESC);
+CREATE INDEX recovery_items_of_sync ON paymentsync.recovery_items (sync_id) WHERE sync_id IS NOT NULL;

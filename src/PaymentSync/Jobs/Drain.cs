@@ -44,11 +44,13 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
                 return DrainResult.Nothing;
             if (await _budget.ShouldLingerAsync(organisation, connection.TenantId, _worker.Linger, stopping))
                 return new DrainResult(More: false, Wait: _worker.Linger);
+            DrainResult result;
             switch (await tokens.GetAsync(connection, notThis: null, stopping))
             {
                 case XeroTokens.Answer.Granted granted:
                     var session = new XeroSession(connection, owner, granted.AccessToken, tokens, _budget);
-                    var result = await new Turn(this, session, stopping).RunAsync();
+                    using (var turn = new Turn(this, session, stopping))
+                        result = await turn.RunAsync();
                     return await check.AfterDrainAsync(connection, session, stopping) is { } wait ? result with { Wait = result.Wait ?? wait } : result;
                 case XeroTokens.Answer.Disconnected:
                     return DrainResult.Nothing;
@@ -66,14 +68,18 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
     }
 
     /// <summary>The lanes of one drain. A further lane starts only when a claim came back full, so that few rows make few calls.</summary>
-    sealed class Turn(Drain drain, XeroSession session, CancellationToken stopping)
+    sealed class Turn(Drain drain, XeroSession session, CancellationToken stopping) : IDisposable
     {
         readonly long _started = Stopwatch.GetTimestamp();
         readonly List<Task> _lanes = [];
         readonly Lock _gate = new();
+        // One claim at a time: two at once would each skip what the other has locked, and split between two calls what fits into one.
+        readonly SemaphoreSlim _claiming = new(1);
         long _renewedAt = Stopwatch.GetTimestamp();
         bool _lost;
         bool _more;
+
+        public void Dispose() => _claiming.Dispose();
 
         bool SliceOver => Stopwatch.GetElapsedTime(_started) > drain._worker.TimeSlice;
 
@@ -184,7 +190,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             if (slot is null)
                 return ([], null);
             var limit = drain._xero.BatchSize;
-            var syncs = await drain._queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain._worker.RowLease, CancellationToken.None, onlyLooks);
+            var syncs = await ClaimAsync(type, limit, onlyLooks);
             if (stopping.IsCancellationRequested)
             {
                 await drain._queue.GiveBackAsync(syncs, session.Owner, TimeSpan.Zero, CancellationToken.None);
@@ -194,6 +200,19 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             if (syncs.Count == limit)
                 StartLane();
             return (syncs, slot);
+        }
+
+        async Task<List<ClaimedSync>> ClaimAsync(XeroSyncType type, int limit, bool onlyLooks)
+        {
+            await _claiming.WaitAsync(CancellationToken.None);
+            try
+            {
+                return await drain._queue.ClaimAsync(session.Organisation, type, limit, session.Owner, drain._worker.RowLease, CancellationToken.None, onlyLooks);
+            }
+            finally
+            {
+                _claiming.Release();
+            }
         }
 
         /// <returns>Null: the slot is used up, or there was none and the rows are given back.</returns>
