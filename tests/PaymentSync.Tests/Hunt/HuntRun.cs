@@ -11,7 +11,7 @@ using PaymentSync.Tests.Testing;
 namespace PaymentSync.Tests.Hunt;
 
 /// <summary>Plays one plan against the whole service, ends the chaos, mends what people changed, and moves the clocks until all is quiet.</summary>
-sealed class HuntRun(HuntWorld hunt, Plan plan)
+sealed class HuntRun(HuntWorld hunt, Plan plan, Tally tally)
 {
     const int MostRounds = 150;
     static readonly string AllCurrencies = """{"periodLockDate":null,"endOfYearLockDate":null,"currencies":["GBP","USD","EUR","JPY"],"invoiceLimit":null,"answerOrder":"AsSent","accounts":[{"code":"200","status":"ACTIVE"},{"code":"090","status":"ACTIVE"}]}""";
@@ -48,6 +48,8 @@ sealed class HuntRun(HuntWorld hunt, Plan plan)
         // What waited for a person's fix is replayed, as a person does who has made it; twice, for what only then came up.
         for (var again = 0; again < 2 && await ReplayAllAsync() > 0; again++)
             await UntilQuietAsync();
+        foreach (var end in (await RowsAsync()).GroupBy(row => $"rows {row.Status} {row.Code}".Trim(), StringComparer.Ordinal))
+            tally.Add(end.Key, end.Count());
     }
 
     async Task FoundAsync(PlannedOrganisation organisation)
@@ -84,8 +86,11 @@ sealed class HuntRun(HuntWorld hunt, Plan plan)
         using var stopped = await _world.Simulator.DeleteAsync(new Uri("/simulator/chaos", UriKind.Relative));
         var report = JsonNode.Parse(await stopped.Content.ReadAsStringAsync())!;
         Story.Add($"the chaos ends: {report["met"]!.ToJsonString()}");
+        foreach (var (fault, times) in report["met"]!.AsObject())
+            tally.Add($"fault {fault}", times!.GetValue<int>());
         foreach (var act in report["acts"]!.AsArray().Select(act => act!))
         {
+            tally.Add($"person {act["action"]!.GetValue<string>()}");
             Story.Add($"somebody in Xero did: {act.ToJsonString()}");
             switch (act["action"]!.GetValue<string>())
             {
@@ -262,6 +267,7 @@ sealed class HuntRun(HuntWorld hunt, Plan plan)
         }
         catch (Exception problem) when (_flaky && DatabaseSetup.IsUnavailable(problem))
         {
+            tally.Add("broken sweeps");
             Story.Add($"the sweep broke off: {problem.Message}");
         }
         return wait;
@@ -276,6 +282,7 @@ sealed class HuntRun(HuntWorld hunt, Plan plan)
         catch (Exception problem) when (_flaky && DatabaseSetup.IsUnavailable(problem))
         {
             // As the worker does: its rows come back when their leases run out.
+            tally.Add("broken drains");
             Story.Add($"a drain broke off: {problem.Message}");
             return null;
         }
