@@ -49,6 +49,8 @@ sealed class HuntAudit(World world, Plan plan, HuntRun run)
 
         foreach (var row in rows.Where(row => row.Status != "SUCCESS"))
             CheckReason(row, link, booked, invoice);
+        foreach (var blind in ledger["sentAgain"]!.AsArray().Select(one => one!.GetValue<string>()).Where(one => (one == link.Number || one == booked.Id) && !run.Touched.Contains(link.Number)))
+            _problems.Add($"{blind} was sent although it was in Xero already, because of us");
         CheckBooks(link, booked, rows.TrueForAll(row => row.Status == "SUCCESS"), ledger, run.Touched.Contains(link.Number));
     }
 

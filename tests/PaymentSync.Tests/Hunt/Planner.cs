@@ -18,6 +18,8 @@ sealed class Planner(int seed)
         ("429-minute", 0.04), ("429-day", 0.01), ("429-concurrent", 0.06), ("late-lists", 0.25),
     ];
 
+    static readonly string[] Outages = ["status-503", "html-502", "reset-before", "truncated-200"];
+
     static readonly string[] Changes =
     [
         """{"periodLockDate":"2199-12-31"}""", """{"periodLockDate":null}""", """{"endOfYearLockDate":"2199-12-31"}""", """{"currencies":["GBP"]}""", """{"currencies":["GBP","USD","EUR","JPY"]}""",
@@ -36,10 +38,16 @@ sealed class Planner(int seed)
         var links = Enumerable.Range(0, size).Select(index => Link(organisations[_random.Next(organisations.Count)], index)).ToList();
         var payments = links.SelectMany((link, index) => PaymentsOf(link, index)).ToList();
         var faults = Faults.Where(_ => Chance(0.5)).ToDictionary(fault => fault.Fault, fault => Math.Round(_random.NextDouble() * fault.Most, 3), StringComparer.Ordinal);
+        // A bad day: so many calls fail that look-ups do too, again and again.
+        if (Chance(0.25))
+            faults[Pick(Outages)] = 0.45;
         if (Chance(0.15))
             faults["commit-then-hang"] = 0.03;
         if (Chance(0.1))
             faults["slow-drip"] = 0.05;
+        var sum = faults.Values.Sum();
+        if (sum > 0.9)
+            faults = faults.ToDictionary(fault => fault.Key, fault => Math.Round(fault.Value * 0.9 / sum, 3), StringComparer.Ordinal);
         var humans = Chance(0.4) ? Math.Round(_random.NextDouble() * 0.1, 3) : 0;
         return new Plan(seed, organisations, links, payments, [.. Script(organisations, links, payments)], faults, humans);
     }
