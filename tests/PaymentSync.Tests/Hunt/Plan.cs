@@ -44,7 +44,7 @@ abstract record Step
     /// <summary>From here on one in so many statements of the service fails, as if the database went away; 0 is none.</summary>
     public sealed record Flaky(int PerThousand) : Step;
 
-    public override string ToString() => this switch
+    public sealed override string ToString() => this switch
     {
         Deliver step => $"deliver {step.Fact} {step.Payment.Id} {step.Payment.Charged} {step.Payment.Link.Currency} for {step.Payment.Link.Number}",
         Register step => $"register {step.Link.Number}",
