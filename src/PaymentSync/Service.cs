@@ -14,7 +14,8 @@ namespace PaymentSync;
 /// <summary>The whole service in pipeline order: Stripe → Confirmation → XeroSyncs → Jobs → Xero, and what operators need around it.</summary>
 public static class Service
 {
-    public static WebApplication Create(string[] args)
+    /// <param name="chance">For back-off: a seeded one makes a run repeatable. Null: not to be foreseen.</param>
+    public static WebApplication Create(string[] args, Random? chance = null)
     {
         var builder = WebApplication.CreateBuilder(args);
         if (string.IsNullOrEmpty(builder.Configuration[WebHostDefaults.ServerUrlsKey]))
@@ -27,6 +28,8 @@ public static class Service
         builder.AddStripeWebhooks();
         builder.AddConfirmation();
         builder.AddXeroSyncs();
+        if (chance is not null)
+            builder.Services.AddSingleton(chance);
         builder.AddJobs();
         builder.AddXero();
         builder.Services.AddSingleton<LostLeases>();

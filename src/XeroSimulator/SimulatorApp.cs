@@ -31,6 +31,11 @@ public static class SimulatorApp
         }
 
         var app = builder.Build();
+        app.Use((context, next) =>
+        {
+            world.Late.Release();
+            return next(context);
+        });
         MapApi(app, new ApiGate(world));
         MapIdentity(app, new IdentityGate(world));
         SimulatorEndpoints.Map(app);

@@ -21,6 +21,7 @@ internal static class SimulatorEndpoints
         SimulatorOrganisationEndpoints.Map(simulator);
         HumanEndpoints.Map(simulator);
         FaultEndpoints.Map(simulator);
+        ChaosEndpoints.Map(simulator);
         LedgerEndpoints.Map(simulator);
         CallEndpoints.Map(simulator);
         simulator.MapPost("/reset", Reset);

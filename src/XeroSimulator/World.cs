@@ -24,6 +24,7 @@ internal sealed class World
     {
         Identity = new IdentityStore(Clock);
         Calls = new CallLog(Clock);
+        Late = new LateCommits(Clock);
         Begin();
     }
 
@@ -37,6 +38,11 @@ internal sealed class World
     public IdempotencyStore Keys { get; } = new();
 
     public FaultQueue Faults { get; } = new();
+
+    public LateCommits Late { get; }
+
+    /// <summary>Null: only ordered faults happen.</summary>
+    public Chaos? Chaos { get; set; }
 
     public CallLog Calls { get; }
 
@@ -66,6 +72,8 @@ internal sealed class World
         Identity.Clear();
         Keys.Clear();
         Faults.Clear();
+        Chaos = null;
+        Late.Clear();
         Calls.Clear();
     }
 

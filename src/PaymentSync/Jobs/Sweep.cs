@@ -23,13 +23,18 @@ sealed partial class Sweep(NpgsqlDataSource database, ILogger<Sweep> log)
     }
 
     /// <summary>Due rows without an active connection become FAILED at once, cost no retry, and wait for the connection.</summary>
+    /// <remarks>Rows that somebody holds are left for the next sweep: two nodes that wait for each other's rows would wait in a circle.</remarks>
     async Task RefuseUnconnectedAsync(CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand("""
+            WITH due AS MATERIALIZED (
+              SELECT s.id FROM xero_syncs s
+               WHERE s.status IN ('PENDING', 'FAILED') AND s.next_retry_at <= (SELECT paymentsync.now())
+                 AND NOT EXISTS (SELECT 1 FROM paymentsync.connections c WHERE c.organization_id = s.organization_id AND c.status = 'ACTIVE')
+               FOR UPDATE OF s SKIP LOCKED)
             UPDATE xero_syncs s
                SET status = 'FAILED', failure_kind = 'NEEDS_ACTION', failure_code = $1, error_message = $2, next_retry_at = NULL, due_because = NULL
-             WHERE s.status IN ('PENDING', 'FAILED') AND s.next_retry_at <= (SELECT paymentsync.now())
-               AND NOT EXISTS (SELECT 1 FROM paymentsync.connections c WHERE c.organization_id = s.organization_id AND c.status = 'ACTIVE')
+              FROM due d WHERE s.id = d.id
             """);
         command.Parameters.AddWithValue(FailureCodes.NoConnection);
         command.Parameters.AddWithValue(Failure.NoConnection.Message);

@@ -3,7 +3,11 @@ namespace XeroSimulator.Faults;
 /// <summary>An order to fail: the next <paramref name="Next"/> calls that match go wrong in the named way.</summary>
 /// <param name="Resource">Such as <c>PUT /Invoices</c> or <c>GET /Invoices/{id}</c>; null matches any.</param>
 /// <param name="Seconds">How long late-lists hides, slow-drip drips and 429s ask to wait; null takes the default of each.</param>
-internal sealed record Fault(string Kind, int Next, string? Resource, Guid? TenantId, int? Seconds);
+/// <param name="CommitAfterSeconds">Of commit-then-reset and commit-then-hang: Xero does the request only this much later; null does it at once.</param>
+internal sealed record Fault(string Kind, int Next, string? Resource, Guid? TenantId, double? Seconds, double? CommitAfterSeconds)
+{
+    public TimeSpan? CommitAfter => CommitAfterSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+}
 
 internal static class FaultKinds
 {
@@ -40,6 +44,9 @@ internal static class FaultKinds
     /// <summary>Faults of the answer's way back; the others decide what is answered, and it arrives whole.</summary>
     public static bool BreakDelivery(string? kind) =>
         kind is CommitThenReset or CommitThenHang or ResetBefore or Truncated200 or SlowDrip or RotateThenDrop;
+
+    /// <summary>The caller learns nothing in either case, so Xero may as well be slow about it.</summary>
+    public static bool CanCommitLate(string kind) => kind is CommitThenReset or CommitThenHang;
 
     private static bool IsIdentity(string resource) => resource.Contains(" /connect", StringComparison.Ordinal);
 }

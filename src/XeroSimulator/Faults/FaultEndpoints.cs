@@ -17,7 +17,11 @@ internal static class FaultEndpoints
             return TypedResults.BadRequest($"Unknown fault '{order.Fault}'. Known: {string.Join(", ", FaultKinds.All)}.");
         if (order.Next is < 1)
             return TypedResults.BadRequest("next counts the calls that fail and starts at 1.");
-        var fault = new Fault(order.Fault, order.Next ?? 1, order.Resource, order.TenantId, order.Seconds);
+        if (order.CommitAfterSeconds is not null && !FaultKinds.CanCommitLate(order.Fault))
+            return TypedResults.BadRequest("commitAfterSeconds belongs to commit-then-reset and commit-then-hang.");
+        if (order.Seconds < 0 || order.CommitAfterSeconds < 0)
+            return TypedResults.BadRequest("Seconds are not below zero.");
+        var fault = new Fault(order.Fault, order.Next ?? 1, order.Resource, order.TenantId, order.Seconds, order.CommitAfterSeconds);
         world.Faults.Add(fault);
         return TypedResults.Created("/simulator/faults", FaultOrder.Of(fault));
     }
@@ -29,7 +33,7 @@ internal static class FaultEndpoints
     }
 }
 
-internal sealed record FaultOrder(string Fault, int? Next, string? Resource, Guid? TenantId, int? Seconds)
+internal sealed record FaultOrder(string Fault, int? Next, string? Resource, Guid? TenantId, double? Seconds, double? CommitAfterSeconds)
 {
-    public static FaultOrder Of(Fault fault) => new(fault.Kind, fault.Next, fault.Resource, fault.TenantId, fault.Seconds);
+    public static FaultOrder Of(Fault fault) => new(fault.Kind, fault.Next, fault.Resource, fault.TenantId, fault.Seconds, fault.CommitAfterSeconds);
 }

@@ -17,10 +17,11 @@ internal sealed record ApiCall
 
     public required byte[] Body { get; init; }
 
-    public required DateTimeOffset Now { get; init; }
+    /// <summary>When the call is done, which a fault may put off.</summary>
+    public DateTimeOffset Now { get; init; }
 
     /// <summary>When what this call creates shows up in lists: now, unless the late-lists fault says otherwise.</summary>
-    public required DateTimeOffset ListedFrom { get; init; }
+    public DateTimeOffset ListedFrom { get; init; }
 
     public DateTimeOffset? ModifiedSince { get; init; }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Net.Http.Headers;
 using XeroSimulator.Faults;
+using XeroSimulator.Humans;
 using XeroSimulator.Idempotency;
 using XeroSimulator.Identity;
 using XeroSimulator.Limits;
@@ -42,7 +43,9 @@ internal sealed class ApiGate(World world)
             return;
         }
 
-        var fault = world.Faults.Take(resource, organisation.TenantId);
+        var chaos = world.Chaos;
+        var (chance, draw) = chaos?.Next(resource, organisation.TenantId) ?? default;
+        var fault = world.Faults.Take(resource, organisation.TenantId) ?? chance;
         record.Fault = fault?.Kind;
         if (fault?.Kind == FaultKinds.ExpireToken)
             world.Identity.Expire(token!.Token);
@@ -57,9 +60,11 @@ internal sealed class ApiGate(World world)
         }
 
         var body = await BodyAsync(request);
-        var answer = body is null
-            ? Answer.Text(413, "Request Entity Too Large")
-            : await AnswerAsync(request, app, organisation, key, body, fault, handle);
+        var answering = body is null
+            ? Task.FromResult(Answer.Text(413, "Request Entity Too Large"))
+            : AnswerAsync(request, app, organisation, key, body, fault, Handle);
+        // What is done later is answered to nobody: the caller is gone by then.
+        var answer = fault?.CommitAfter is null ? await answering : Answer.Unavailable;
         if (!HttpMethods.IsGet(request.Method))
             world.Changed();
 
@@ -68,6 +73,14 @@ internal sealed class ApiGate(World world)
             await Delivery.SendBrokenAsync(context, answer, fault!, world.Faults, () => End(record, answer.Status, slot));
         else
             await SendEndedAsync(context, answer, record, slot);
+
+        Answer Handle(ApiCall call)
+        {
+            var done = handle(call);
+            if (chaos is not null)
+                Whims.Follow(chaos, draw, organisation, call.Now);
+            return done;
+        }
     }
 
     private Task<Answer> AnswerAsync(
@@ -82,33 +95,43 @@ internal sealed class ApiGate(World world)
 
         async Task<Answer> RunAsync()
         {
+            if (!SpeaksJson(request))
+                return Answer.Text(406, "Xero would answer in XML here, which is not simulated: send Accept: application/json (and Content-Type: application/json).");
+            // Read before the first wait: a request that is done late has no connection any more by then.
+            var call = Call(request, app, organisation, body);
             if (organisation.Settings.Latency > TimeSpan.Zero)
                 await Task.Delay(organisation.Settings.Latency, CancellationToken.None); // A client that leaves does not stop Xero from finishing.
-            var answer = Run(request, app, organisation, body, fault, handle);
+            var answer = fault?.CommitAfter is { } after
+                ? await world.Late.RunAsync(after, due => RunLate(call, due, fault, handle))
+                : Run(call, world.Clock.Now, fault, handle);
             return fault?.Kind == FaultKinds.CommitThen500 ? Answer.ServerError : answer;
         }
     }
 
-    private Answer Run(HttpRequest request, ClientApp app, Organisation organisation, byte[] body, Fault? fault, Func<ApiCall, Answer> handle)
+    private Answer RunLate(ApiCall call, DateTimeOffset due, Fault fault, Func<ApiCall, Answer> handle)
     {
-        if (!SpeaksJson(request))
-            return Answer.Text(406, "Xero would answer in XML here, which is not simulated: send Accept: application/json (and Content-Type: application/json).");
-        var now = world.Clock.Now;
-        var call = new ApiCall
-        {
-            Organisation = organisation,
-            ProviderName = app.Name,
-            Query = new Query(request.Query),
-            Id = request.RouteValues["id"] as string,
-            Body = body,
-            Now = now,
-            ListedFrom = fault?.Kind == FaultKinds.LateLists ? now + TimeSpan.FromSeconds(fault.Seconds ?? DefaultRetryAfterSeconds) : now,
-            ModifiedSince = request.GetTypedHeaders().IfModifiedSince,
-        };
+        var answer = Run(call, due, fault, handle);
+        world.Changed();
+        return answer;
+    }
+
+    private static ApiCall Call(HttpRequest request, ClientApp app, Organisation organisation, byte[] body) => new()
+    {
+        Organisation = organisation,
+        ProviderName = app.Name,
+        Query = new Query(request.Query),
+        Id = request.RouteValues["id"] as string,
+        Body = body,
+        ModifiedSince = request.GetTypedHeaders().IfModifiedSince,
+    };
+
+    private static Answer Run(ApiCall call, DateTimeOffset now, Fault? fault, Func<ApiCall, Answer> handle)
+    {
+        var listedFrom = fault?.Kind == FaultKinds.LateLists ? now + TimeSpan.FromSeconds(fault.Seconds ?? DefaultRetryAfterSeconds) : now;
         try
         {
-            lock (organisation.Gate)
-                return handle(call);
+            lock (call.Organisation.Gate)
+                return handle(call with { Now = now, ListedFrom = listedFrom });
         }
         catch (BadRequestException refused)
         {
@@ -144,13 +167,13 @@ internal sealed class ApiGate(World world)
         {
             Problem = "minute",
             MinuteRemaining = 0,
-            RetryAfterSeconds = fault.Seconds ?? DefaultRetryAfterSeconds,
+            RetryAfterSeconds = (int?)fault.Seconds ?? DefaultRetryAfterSeconds,
         }),
         FaultKinds.DayLimit => TooMany(context, admission with
         {
             Problem = "day",
             DayRemaining = 0,
-            RetryAfterSeconds = fault.Seconds ?? (int)TimeSpan.FromHours(8).TotalSeconds,
+            RetryAfterSeconds = (int?)fault.Seconds ?? (int)TimeSpan.FromHours(8).TotalSeconds,
         }),
         FaultKinds.ConcurrentLimit => TooMany(context, admission with { Problem = "concurrent" }),
         _ => null,

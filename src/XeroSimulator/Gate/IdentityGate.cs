@@ -36,7 +36,7 @@ internal sealed class IdentityGate(World world)
     private async Task ServeAsync(HttpContext context, string resource, Func<HttpContext, Task<Answer>> handle)
     {
         using var record = world.Calls.Begin(resource, tenantId: null, context.Request.QueryString.Value, idempotencyKey: null);
-        var fault = world.Faults.Take(resource, tenantId: null);
+        var fault = world.Faults.Take(resource, tenantId: null) ?? world.Chaos?.Next(resource, tenantId: null).Fault;
         record.Fault = fault?.Kind;
         var answer = fault?.Kind switch
         {

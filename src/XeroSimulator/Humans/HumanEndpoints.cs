@@ -22,7 +22,7 @@ internal static class HumanEndpoints
                 return TypedResults.NotFound("No such organisation.");
             HumanAnswer answer;
             lock (organisation.Gate)
-                answer = Act(new Person(organisation, body, world.Clock.Now));
+                answer = Act(organisation, body, world.Clock.Now);
             return answer.Errors.Count == 0 ? TypedResults.Ok(answer) : TypedResults.UnprocessableEntity(answer);
         }
         catch (BadRequestException refused)
@@ -30,6 +30,9 @@ internal static class HumanEndpoints
             return TypedResults.BadRequest(refused.Message);
         }
     }
+
+    /// <summary>Does it, or says why Xero would not let them. Called under the organisation's lock.</summary>
+    internal static HumanAnswer Act(Organisation organisation, JsonElement order, DateTimeOffset now) => Act(new Person(organisation, order, now));
 
     private static HumanAnswer Act(Person person) => person.Body.Text("action") switch
     {
@@ -91,7 +94,7 @@ internal static class HumanEndpoints
             : person.Invoice().Payments.FirstOrDefault();
         if (payment is null)
             throw BadRequestException.Body("No such payment.");
-        return new(payment.InvoiceId, null, payment.PaymentId, null, person.Organisation.Payments.Delete(payment, person.Now));
+        return new(payment.InvoiceId, person.Organisation.Invoices.Find(payment.InvoiceId)?.Number, payment.PaymentId, null, person.Organisation.Payments.Delete(payment, person.Now));
     }
 
     private static HumanAnswer ArchiveContact(Person person, bool archived)

@@ -39,7 +39,14 @@ internal static class InvoiceEndpoints
     {
         // All elements are read before the first is written: a body that cannot be read changes nothing.
         var inputs = call.Json().Batch("Invoices").Select(InvoiceInput.From).ToList();
-        return Answered(call, [.. inputs.Select(input => call.Organisation.Invoices.Save(input, Write(call, mayUpdate)))]);
+        return Answered(call, [.. inputs.Select(SaveNoted)]);
+
+        InvoiceResult SaveNoted(InvoiceInput input)
+        {
+            if (input is { InvoiceId: null, Number: { } number } && call.Organisation.Invoices.Find(number) is { IsLive: true })
+                call.Organisation.SentAgain.Add(number);
+            return call.Organisation.Invoices.Save(input, Write(call, mayUpdate));
+        }
     }
 
     private static Answer Answered(ApiCall call, IReadOnlyList<InvoiceResult> results) =>

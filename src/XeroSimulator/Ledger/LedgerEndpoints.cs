@@ -23,7 +23,8 @@ internal static class LedgerEndpoints
                 [.. organisation.Payments.All.Select(payment => new LedgerPayment(
                     payment.PaymentId, payment.InvoiceId, Money(payment.Amount), payment.Reference, payment.AccountCode, payment.Status, payment.Date))],
                 organisation.Payments.All.Where(payment => !payment.Deleted).GroupBy(payment => payment.AccountCode)
-                    .ToDictionary(account => account.Key, account => Money(account.Sum(payment => payment.BankAmount))));
+                    .ToDictionary(account => account.Key, account => Money(account.Sum(payment => payment.BankAmount))),
+                [.. organisation.SentAgain]);
         }
     }
 
@@ -32,9 +33,11 @@ internal static class LedgerEndpoints
 
 internal sealed record LedgerAnswer(IReadOnlyList<OrganisationLedger> Organisations);
 
+/// <param name="SentAgain">Invoice numbers and payment references that were sent, not replayed by their key, although a live document bore them.</param>
 /// <param name="Balances">What live payments brought to each account, in the account's currency.</param>
 internal sealed record OrganisationLedger(
-    Guid TenantId, string Name, IReadOnlyList<LedgerInvoice> Invoices, IReadOnlyList<LedgerPayment> Payments, IReadOnlyDictionary<string, string> Balances);
+    Guid TenantId, string Name, IReadOnlyList<LedgerInvoice> Invoices, IReadOnlyList<LedgerPayment> Payments, IReadOnlyDictionary<string, string> Balances,
+    IReadOnlyList<string> SentAgain);
 
 internal sealed record LedgerInvoice(
     Guid InvoiceId, string InvoiceNumber, string Status, string CurrencyCode, string Total, string AmountDue, string? Reference, string ContactName, DateOnly Date);

@@ -46,7 +46,7 @@ internal sealed class TenantLimits(int dayLimit)
     public LimitFigures Figures(DateTimeOffset now)
     {
         lock (_gate)
-            return new(_inFlight, _maxInFlight, _minute.Used(now), _minute.Highest, _day.Used(now), _day.Limit, _refused);
+            return new(_inFlight, _maxInFlight, _minute.Used(now), _minute.Highest, _day.Used(now), _day.Highest, _day.Limit, _refused);
     }
 
     private Admission Decide(AppLimit app, DateTimeOffset now)
@@ -74,7 +74,7 @@ internal sealed class TenantLimits(int dayLimit)
 /// <param name="RetryAfterSeconds">Known for minute and day only, as at Xero.</param>
 internal sealed record Admission(string? Problem, int? RetryAfterSeconds, int DayRemaining, int MinuteRemaining, int AppMinuteRemaining, Slot? Slot);
 
-internal sealed record LimitFigures(int InFlight, int MaxInFlight, int InLastMinute, int MaxPerMinute, int InLastDay, int DayLimit, int Refused);
+internal sealed record LimitFigures(int InFlight, int MaxInFlight, int InLastMinute, int MaxPerMinute, int InLastDay, int MaxPerDay, int DayLimit, int Refused);
 
 /// <summary>A place among the five in flight; leaving twice is leaving once.</summary>
 internal sealed class Slot(Action leave) : IDisposable

@@ -37,6 +37,9 @@ internal sealed class Organisation
 
     public PaymentBook Payments { get; }
 
+    /// <summary>Numbers and references that an app sent although a live document of it was there: at best a waste, at worst the last step before a twin.</summary>
+    public List<string> SentAgain { get; } = [];
+
     public IReadOnlyCollection<Account> Accounts => _accounts.Values;
 
     public Account? Account(string? code) => code is not null ? _accounts.GetValueOrDefault(code) : null;

@@ -23,7 +23,7 @@ internal static class OrganisationEndpoints
         json.WriteNumber("FinancialYearEndMonth", 12);
         WriteDay("PeriodLockDate", settings.PeriodLockDate);
         WriteDay("EndOfYearLockDate", settings.EndOfYearLockDate);
-        json.WriteString("Timezone", "GMTSTANDARDTIME");
+        json.WriteString("Timezone", settings.TimeZone);
         json.WriteString("Class", "DEMO");
         json.WriteEndObject();
 

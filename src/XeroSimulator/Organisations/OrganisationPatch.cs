@@ -19,6 +19,7 @@ internal static class OrganisationPatch
             InvoiceLimit = body.TryGetProperty("invoiceLimit", out _) ? Whole(body, "invoiceLimit") : settings.InvoiceLimit,
             PeriodLockDate = body.TryGetProperty("periodLockDate", out _) ? body.Day("periodLockDate") : settings.PeriodLockDate,
             EndOfYearLockDate = body.TryGetProperty("endOfYearLockDate", out _) ? body.Day("endOfYearLockDate") : settings.EndOfYearLockDate,
+            TimeZone = body.Text("timezone") ?? settings.TimeZone,
             Latency = Whole(body, "latencyMilliseconds") is { } latency ? TimeSpan.FromMilliseconds(latency) : settings.Latency,
             AnswerOrder = body.Text("answerOrder") is { } order ? Order(order) : settings.AnswerOrder,
         };

@@ -24,6 +24,9 @@ internal sealed record OrganisationSettings
 
     public DateOnly? EndOfYearLockDate { get; init; }
 
+    /// <summary>In Xero's own words, which are no IANA names: <c>GMTSTANDARDTIME</c>, <c>NEWZEALANDSTANDARDTIME</c>.</summary>
+    public string TimeZone { get; init; } = "GMTSTANDARDTIME";
+
     /// <summary>How many invoices the plan lets the organisation approve; null is no limit.</summary>
     public int? InvoiceLimit { get; init; }
 

@@ -33,7 +33,10 @@ internal static class SimulatorOrganisationEndpoints
             if (!settings.Currencies.Contains(settings.BaseCurrency))
                 settings = settings with { Currencies = [settings.BaseCurrency, .. settings.Currencies] };
 
-            var organisation = new Organisation(Guid.NewGuid(), settings, DefaultOrganisation.Accounts());
+            var tenantId = body.Id("tenantId") ?? Guid.NewGuid();
+            if (world.Organisation(tenantId) is not null)
+                return TypedResults.Conflict($"The organisation {tenantId} exists already.");
+            var organisation = new Organisation(tenantId, settings, DefaultOrganisation.Accounts());
             OrganisationPatch.ApplyAccounts(organisation, body);
             var app = new ClientApp(clientId, secret, name + " custom connection", organisation.TenantId);
             world.Add(organisation);
@@ -84,6 +87,7 @@ internal sealed record OrganisationAnswer(
     int? InvoiceLimit,
     DateOnly? PeriodLockDate,
     DateOnly? EndOfYearLockDate,
+    string Timezone,
     int LatencyMilliseconds,
     AnswerOrder AnswerOrder,
     IReadOnlyList<AccountAnswer> Accounts)
@@ -95,7 +99,7 @@ internal sealed record OrganisationAnswer(
         {
             return new(
                 organisation.TenantId, settings.Name, settings.BaseCurrency, settings.Currencies, app?.ClientId, app?.Secret, settings.DayLimit,
-                settings.InvoiceLimit, settings.PeriodLockDate, settings.EndOfYearLockDate, (int)settings.Latency.TotalMilliseconds, settings.AnswerOrder,
+                settings.InvoiceLimit, settings.PeriodLockDate, settings.EndOfYearLockDate, settings.TimeZone, (int)settings.Latency.TotalMilliseconds, settings.AnswerOrder,
                 [.. organisation.Accounts.OrderBy(account => account.Code, StringComparer.Ordinal).Select(AccountAnswer.Of)]);
         }
     }

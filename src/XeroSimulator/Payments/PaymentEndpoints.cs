@@ -27,8 +27,15 @@ internal static class PaymentEndpoints
     {
         // All elements are read before the first is written: a body that cannot be read changes nothing.
         var inputs = call.Json().Batch("Payments").Select(PaymentInput.From).ToList();
-        var results = inputs.Select(input => call.Organisation.Payments.Save(input, call.Now, call.ListedFrom)).ToList();
+        var results = inputs.Select(SaveNoted).ToList();
         return Answered(call, results);
+
+        PaymentResult SaveNoted(PaymentInput input)
+        {
+            if (input.Reference is { } reference && call.Organisation.Payments.WithReference(reference).Any(payment => !payment.Deleted))
+                call.Organisation.SentAgain.Add(reference);
+            return call.Organisation.Payments.Save(input, call.Now, call.ListedFrom);
+        }
     }
 
     /// <summary><c>{"Status":"DELETED"}</c> is all a payment lets be done to it.</summary>

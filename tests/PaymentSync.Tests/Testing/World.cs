@@ -47,7 +47,7 @@ sealed class World : IAsyncDisposable
     /// <summary>Only in worlds that were started with <c>tampered: true</c>.</summary>
     public TamperingProxy Proxy { get; private set; } = null!;
 
-    public static async Task<World> StartAsync(PostgresServer server, bool connected = true, bool worker = false, Dictionary<string, string>? settings = null, bool tampered = false)
+    public static async Task<World> StartAsync(PostgresServer server, bool connected = true, bool worker = false, Dictionary<string, string>? settings = null, bool tampered = false, Random? chance = null)
     {
         var simulator = XeroSimulator.SimulatorApp.Create(["--urls", "http://127.0.0.1:0"]);
         await simulator.StartAsync();
@@ -57,7 +57,7 @@ sealed class World : IAsyncDisposable
             world.Proxy = await TamperingProxy.StartAsync(world.Simulator.BaseAddress!);
             settings = new Dictionary<string, string>(settings ?? [], StringComparer.Ordinal) { ["Xero:ApiUrl"] = $"{world.Proxy.Url}/api.xro/2.0" };
         }
-        await world.StartNodeAsync(worker, settings);
+        await world.StartNodeAsync(worker, settings, chance);
         await world.PutOrganisationAsync(world.Organisation);
         if (connected)
             await world.ConnectAsync();
@@ -65,7 +65,7 @@ sealed class World : IAsyncDisposable
     }
 
     /// <summary>Another process of the service, as far as the database can tell.</summary>
-    public async Task<WebApplication> StartNodeAsync(bool worker = false, Dictionary<string, string>? settings = null)
+    public async Task<WebApplication> StartNodeAsync(bool worker = false, Dictionary<string, string>? settings = null, Random? chance = null)
     {
         var all = new Dictionary<string, string>(StringComparer.Ordinal)
         {
@@ -93,7 +93,7 @@ sealed class World : IAsyncDisposable
         };
         foreach (var (key, value) in settings ?? [])
             all[key] = value;
-        var node = PaymentSync.Service.Create([.. all.Select(setting => $"--{setting.Key}={setting.Value}")]);
+        var node = PaymentSync.Service.Create([.. all.Select(setting => $"--{setting.Key}={setting.Value}")], chance);
         await node.StartAsync();
         _nodes.Add(node);
         Api ??= Client(node, AdminKey);

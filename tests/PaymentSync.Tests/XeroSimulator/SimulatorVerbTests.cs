@@ -185,4 +185,17 @@ public sealed class SimulatorVerbTests : SimulatorTest
         reply.Count("Invoices").ShouldBe(50);
         (await Get("/Invoices?page=2&pageSize=1000")).Count("Invoices").ShouldBe(1000);
     }
+
+    [Fact]
+    public async Task The_ledger_tells_what_was_sent_although_it_was_there_but_not_what_its_key_replayed()
+    {
+        await Put("/Invoices?summarizeErrors=false", Sample.Batch(Sample.Invoice("TWIN")), key: "a");
+        await Put("/Invoices?summarizeErrors=false", Sample.Batch(Sample.Invoice("TWIN")), key: "a");
+        (await Ledger()).GetProperty("sentAgain").GetArrayLength().ShouldBe(0);
+
+        await Put("/Invoices?summarizeErrors=false", Sample.Batch(Sample.Invoice("TWIN")), key: "b");
+        await Paid(Sample.Payment("TWIN", 50, reference: "pi_1"));
+        await Paid(Sample.Payment("TWIN", 50, reference: "pi_1"));
+        (await Ledger()).GetProperty("sentAgain").EnumerateArray().Select(one => one.GetString()).ShouldBe(["TWIN", "pi_1"]);
+    }
 }
