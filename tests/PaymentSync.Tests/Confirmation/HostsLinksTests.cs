@@ -34,6 +34,23 @@ public sealed class HostsLinksTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task A_link_that_asks_for_dollars_is_not_paid_by_as_many_pounds()
+    {
+        await using var world = await World.StartAsync(server, connected: false);
+        var link = Guid.NewGuid();
+        await world.Database.ExecuteAsync("""
+            INSERT INTO payment_links (id, organization_id, short_code, status, amount, currency, invoice_currency, description, updated_at)
+            VALUES ($1, $2, 'HOSTMADE', 'OPEN', 120, 'USD', 'GBP', 'Order', paymentsync.now())
+            """, link, world.Organisation);
+
+        await world.PayAsync(link);
+
+        var (invoice, _) = await world.PairAsync(link);
+        (invoice.Status, invoice.Code).ShouldBe(("FAILED", "payment.amount_mismatch"));
+        invoice.Message!.ShouldContain("paid 120.00 GBP, but the link asks for 120.00 USD");
+    }
+
+    [Fact]
     public async Task A_link_that_the_host_cancelled_is_seen_as_cancelled()
     {
         await using var world = await World.StartAsync(server);

@@ -116,6 +116,7 @@ public sealed class MoneyAtTheEdgesTests(PostgresServer server)
             bodies.ShouldContain($"\"UnitAmount\":{amount},");
             bodies.ShouldContain($"\"Amount\":{amount},");
         }
+        bodies.ShouldNotContain("CurrencyRate", customMessage: "no provider told one");
         (await world.LedgerAsync())["balances"]!["090"]!.GetValue<string>().ShouldBe("19107199254740994.26");
     }
 
