@@ -49,7 +49,11 @@ public sealed class XeroSyncsGuards : Migration
 [DbContext(typeof(MigrationsDbContext)), Migration("20261121000006_Confirmation")]
 public sealed class ConfirmationFunctions : Migration
 {
-    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("06_confirmation.sql"));
+    protected override void Up(MigrationBuilder migrationBuilder)
+    {
+        foreach (var file in new[] { "06a_documents.sql", "06b_rows.sql", "06c_confirmation.sql", "06d_waiting.sql" })
+            migrationBuilder.Sql(SqlFile.Read(file));
+    }
 }
 
 [DbContext(typeof(MigrationsDbContext)), Migration("20261121000007_CallBudget")]

@@ -26,16 +26,20 @@ CREATE TABLE paymentsync.organization_settings (
   shared_contact text NOT NULL CHECK (btrim(shared_contact) <> ''),
   amount_policy text NOT NULL CHECK (amount_policy IN ('MustEqualLink', 'AsCharged')),
   lock_date_policy text NOT NULL CHECK (lock_date_policy IN ('Hold', 'FirstOpenDay')),
+  stripe_account text CHECK (stripe_account ~ '^(self|acct_[!-9;-~]+)$'),
   updated_at timestamptz NOT NULL DEFAULT paymentsync.now()
 );
+COMMENT ON COLUMN paymentsync.organization_settings.stripe_account IS 'The only Stripe account whose events may name the organisation''s links: self is the platform''s own. Null: any.';
 COMMENT ON COLUMN paymentsync.organization_settings.clearing_accounts IS 'Provider → currency → Xero account code, for example {"STRIPE": {"GBP": "090"}}.';
 
 CREATE TABLE paymentsync.payment_link_settings (
   payment_link_id uuid PRIMARY KEY REFERENCES public.payment_links(id) ON DELETE CASCADE,
   stripe_payment_link text UNIQUE CHECK (stripe_payment_link <> ''),
+  cancelled_at timestamptz,
   updated_at timestamptz NOT NULL DEFAULT paymentsync.now()
 );
-COMMENT ON TABLE paymentsync.payment_link_settings IS 'Which Stripe payment link (plink_…) stands for which of ours.';
+COMMENT ON TABLE paymentsync.payment_link_settings IS 'What we know of a link beside its row: which Stripe payment link (plink_…) stands for it, and whether it was cancelled here.';
+COMMENT ON COLUMN paymentsync.payment_link_settings.cancelled_at IS 'Cancelled through our API. In a host''s database this is the only place: its payment_links are the host''s to write.';
 
 CREATE TABLE paymentsync.events (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -15,8 +15,9 @@ namespace PaymentSync.Confirmation;
 /// <param name="LinkReference">Our link's id as the provider repeats it; null when it names none.</param>
 /// <param name="StripePaymentLink">plink_…, or null.</param>
 /// <param name="Body">The bytes as received; kept only while somebody may still need them.</param>
+/// <param name="ByPerson">A person named the link, not the provider: which account told it does not matter then.</param>
 sealed record Fact(string Provider, string Account, string SourceEventId, string EventType, string Told, string ProviderPaymentId, decimal Amount, string? Currency,
-    DateTimeOffset OccurredAt, string? LinkReference, string? StripePaymentLink, ReadOnlyMemory<byte> Body);
+    DateTimeOffset OccurredAt, string? LinkReference, string? StripePaymentLink, ReadOnlyMemory<byte> Body, bool ByPerson = false);
 
 /// <summary>What became of a fact.</summary>
 /// <param name="Outcome">COMPLETED, DUPLICATE, SUPERSEDED, UNMATCHED, IGNORED or NEEDS_ACTION.</param>
@@ -32,7 +33,7 @@ sealed partial class Confirmer(NpgsqlDataSource database, Wakes wakes, IJobEngin
     /// <exception cref="PostgresException">SQLSTATE PS503: the fact could not be recorded and no rows hold this payment; the provider must tell it again.</exception>
     public async Task<Heard> HearAsync(Fact fact, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("SELECT * FROM paymentsync.confirm($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+        await using var command = database.CreateCommand("SELECT * FROM paymentsync.confirm($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)");
         command.Parameters.AddWithValue(fact.Provider);
         command.Parameters.AddWithValue(fact.Account);
         command.Parameters.AddWithValue(fact.SourceEventId);
@@ -48,6 +49,7 @@ sealed partial class Confirmer(NpgsqlDataSource database, Wakes wakes, IJobEngin
         command.Parameters.Add(Text(named ? link.ToString() : fact.LinkReference));
         command.Parameters.Add(Text(fact.StripePaymentLink));
         command.Parameters.Add(new NpgsqlParameter { Value = fact.Body, NpgsqlDbType = NpgsqlDbType.Bytea });
+        command.Parameters.AddWithValue(fact.ByPerson);
         return await TellAsync(command, fact.ProviderPaymentId, cancellationToken);
     }
 

@@ -22,6 +22,7 @@ sealed class BookingSettings
     public string SharedContact { get; set; } = "";
     public string AmountPolicy { get; set; } = "";
     public string LockDatePolicy { get; set; } = "";
+    public string? StripeAccount { get; set; }
 }
 
 sealed class PaymentLink

@@ -20,8 +20,9 @@ static partial class OrganisationEndpoints
     }
 
     /// <param name="ClearingAccounts">Provider → currency → Xero account code, for example {"STRIPE": {"GBP": "090"}}.</param>
+    /// <param name="StripeAccount">The only Stripe account whose events may name the organisation's links: "self" (the platform's own) or acct_…; null: any.</param>
     internal sealed record Booking(string SalesAccountCode, string TaxType, string LineAmountTypes, Dictionary<string, Dictionary<string, string>> ClearingAccounts,
-        string InvoicePrefix = "PL-", string Contacts = "PerCustomer", string SharedContact = "Online payments", string AmountPolicy = "MustEqualLink", string LockDatePolicy = "Hold");
+        string InvoicePrefix = "PL-", string Contacts = "PerCustomer", string SharedContact = "Online payments", string AmountPolicy = "MustEqualLink", string LockDatePolicy = "Hold", string? StripeAccount = null);
 
     internal sealed record OrganisationBody(string Name, string TimeZone, Booking Booking);
 
@@ -84,11 +85,11 @@ static partial class OrganisationEndpoints
     static async Task UpsertSettingsAsync(NpgsqlConnection connection, Guid id, OrganisationBody body, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand("""
-            INSERT INTO paymentsync.organization_settings (organization_id, time_zone, sales_account_code, tax_type, line_amount_types, clearing_accounts, invoice_prefix, contacts, shared_contact, amount_policy, lock_date_policy)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            INSERT INTO paymentsync.organization_settings (organization_id, time_zone, sales_account_code, tax_type, line_amount_types, clearing_accounts, invoice_prefix, contacts, shared_contact, amount_policy, lock_date_policy, stripe_account)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
             ON CONFLICT (organization_id) DO UPDATE SET time_zone = excluded.time_zone, sales_account_code = excluded.sales_account_code, tax_type = excluded.tax_type,
               line_amount_types = excluded.line_amount_types, clearing_accounts = excluded.clearing_accounts, invoice_prefix = excluded.invoice_prefix, contacts = excluded.contacts,
-              shared_contact = excluded.shared_contact, amount_policy = excluded.amount_policy, lock_date_policy = excluded.lock_date_policy, updated_at = paymentsync.now()
+              shared_contact = excluded.shared_contact, amount_policy = excluded.amount_policy, lock_date_policy = excluded.lock_date_policy, stripe_account = excluded.stripe_account, updated_at = paymentsync.now()
             """, connection);
         command.Parameters.AddWithValue(id);
         command.Parameters.AddWithValue(body.TimeZone);
@@ -101,6 +102,7 @@ static partial class OrganisationEndpoints
         command.Parameters.AddWithValue(body.Booking.SharedContact.Trim());
         command.Parameters.AddWithValue(body.Booking.AmountPolicy);
         command.Parameters.AddWithValue(body.Booking.LockDatePolicy);
+        command.Parameters.Add(new NpgsqlParameter { Value = (object?)body.Booking.StripeAccount ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text });
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -113,7 +115,7 @@ static partial class OrganisationEndpoints
                            select new { organisation.Name, Settings = settings }).FirstOrDefaultAsync(cancellationToken);
         return found is null ? null : new OrganisationView(id, found.Name, found.Settings?.TimeZone, found.Settings is not { } booking ? null : new Booking(
             booking.SalesAccountCode, booking.TaxType, booking.LineAmountTypes, JsonSerializer.Deserialize<Dictionary<string, Dictionary<string, string>>>(booking.ClearingAccounts)!,
-            booking.InvoicePrefix, booking.Contacts, booking.SharedContact, booking.AmountPolicy, booking.LockDatePolicy));
+            booking.InvoicePrefix, booking.Contacts, booking.SharedContact, booking.AmountPolicy, booking.LockDatePolicy, booking.StripeAccount));
     }
 
     static ProblemHttpResult? Invalid(OrganisationBody body)
@@ -125,6 +127,9 @@ static partial class OrganisationEndpoints
             return Bad("name must have 1 to 255 characters.");
         if (body.TimeZone is null || !TimeZoneInfo.TryFindSystemTimeZoneById(body.TimeZone, out var zone) || !zone.HasIanaId)
             return Bad("timeZone must be an IANA time zone, for example Europe/London.");
+        // The database takes short names such as CET for offsets without summer time, and would date documents by them.
+        if (!body.TimeZone.Contains('/') && body.TimeZone is not "UTC")
+            return Bad("timeZone must name an area and a place, for example Europe/London, or be UTC: short names mean different things to different programs.");
         if (booking is null)
             return Bad("booking must say how the organisation books: salesAccountCode, taxType, lineAmountTypes and clearingAccounts.");
         if (!Code(booking.SalesAccountCode) || !Code(booking.TaxType))
@@ -139,8 +144,10 @@ static partial class OrganisationEndpoints
             return Bad("booking.invoicePrefix must have at most 20 of the characters A-Z a-z 0-9 / _ . -");
         if (booking.Contacts is not ("PerCustomer" or "Shared"))
             return Bad("booking.contacts must be PerCustomer or Shared.");
-        if (string.IsNullOrWhiteSpace(booking.SharedContact) || booking.SharedContact.Length > 255 || booking.SharedContact.Contains('<') || booking.SharedContact.Contains('>') || booking.SharedContact.Contains("  ", StringComparison.Ordinal) || booking.SharedContact.Any(char.IsControl))
-            return Bad("booking.sharedContact must be a contact name of 1 to 255 characters without angle brackets or doubled spaces.");
+        if (string.IsNullOrWhiteSpace(booking.SharedContact) || booking.SharedContact.Length > 255 || booking.SharedContact.Contains('<') || booking.SharedContact.Contains('>') || booking.SharedContact.Contains("  ", StringComparison.Ordinal) || booking.SharedContact.Any(char.IsControl) || booking.SharedContact.Any(character => char.GetUnicodeCategory(character) == System.Globalization.UnicodeCategory.Format))
+            return Bad("booking.sharedContact must be a contact name of 1 to 255 characters without angle brackets, doubled spaces or invisible characters.");
+        if (booking.StripeAccount is not null && !StripeAccount().IsMatch(booking.StripeAccount))
+            return Bad("booking.stripeAccount must be self (your own account), the id of a connected account (acct_…), or null for any.");
         if (booking.AmountPolicy is not ("MustEqualLink" or "AsCharged"))
             return Bad("booking.amountPolicy must be MustEqualLink or AsCharged.");
         if (booking.LockDatePolicy is not ("Hold" or "FirstOpenDay"))
@@ -150,6 +157,9 @@ static partial class OrganisationEndpoints
 
     [System.Text.RegularExpressions.GeneratedRegex("^[A-Z][A-Z0-9_]{0,31}$", System.Text.RegularExpressions.RegexOptions.NonBacktracking)]
     internal static partial System.Text.RegularExpressions.Regex Provider();
+
+    [System.Text.RegularExpressions.GeneratedRegex("^self$|^acct_[!-9;-~]{1,250}$", System.Text.RegularExpressions.RegexOptions.NonBacktracking)]
+    private static partial System.Text.RegularExpressions.Regex StripeAccount();
 
     [System.Text.RegularExpressions.GeneratedRegex("^[A-Za-z0-9/_.-]{0,20}$", System.Text.RegularExpressions.RegexOptions.NonBacktracking)]
     private static partial System.Text.RegularExpressions.Regex Prefix();

@@ -125,10 +125,16 @@ static partial class PaymentLinkEndpoints
     {
         await using (var connection = await database.OpenConnectionAsync(cancellationToken))
         await using (var transaction = await connection.BeginTransactionAsync(cancellationToken))
-        await using (var command = new NpgsqlCommand("UPDATE payment_links SET status = 'CANCELED', updated_at = paymentsync.now() WHERE id = $1", connection, transaction))
+        await using (var command = new NpgsqlCommand("""
+            WITH known AS (SELECT l.id FROM payment_links l WHERE l.id = $1),
+            ours AS (UPDATE payment_links l SET status = 'CANCELED', updated_at = paymentsync.now() WHERE l.id = $1 AND NOT (SELECT i.host_owned FROM paymentsync.installation i)),
+            noted AS (INSERT INTO paymentsync.payment_link_settings AS p (payment_link_id, cancelled_at) SELECT id, paymentsync.now() FROM known
+                      ON CONFLICT (payment_link_id) DO UPDATE SET cancelled_at = coalesce(p.cancelled_at, excluded.cancelled_at), updated_at = excluded.cancelled_at)
+            SELECT count(*) FROM known
+            """, connection, transaction))
         {
             command.Parameters.AddWithValue(id);
-            if (await command.ExecuteNonQueryAsync(cancellationToken) == 0)
+            if ((long)(await command.ExecuteScalarAsync(cancellationToken))! == 0)
                 return Unknown(id);
             await audit.WriteAsync(http.User, "link.cancel", id.ToString(), body.Reason, cancellationToken, transaction: transaction);
             await transaction.CommitAsync(cancellationToken);
@@ -153,7 +159,8 @@ static partial class PaymentLinkEndpoints
         if (!await context.PaymentLinks.AnyAsync(link => link.Id == id, cancellationToken))
             return Unknown(id);
         await audit.WriteAsync(http.User, "link.confirm", id.ToString(), body.Reason, cancellationToken, body);
-        var fact = new Fact(body.Provider!, "self", $"api:{body.ProviderPaymentId}", "api.confirmation", "paid", body.ProviderPaymentId!, amount, body.Currency, body.PaidAt, id.ToString(), StripePaymentLink: null, ReadOnlyMemory<byte>.Empty);
+        var fact = new Fact(body.Provider!, "self", $"api:{body.ProviderPaymentId}", "api.confirmation", "paid", body.ProviderPaymentId!, amount, body.Currency, body.PaidAt, id.ToString(), StripePaymentLink: null, ReadOnlyMemory<byte>.Empty,
+            ByPerson: true);
         var heard = await confirmer.HearAsync(fact, cancellationToken);
         return TypedResults.Ok(new ConfirmationView(heard.Outcome, heard.Reason, heard.Message, heard.EventId, await SyncsAsync(id, context, cancellationToken)));
     }
@@ -161,7 +168,7 @@ static partial class PaymentLinkEndpoints
     static async Task<LinkView?> FindAsync(Guid id, NpgsqlDataSource database, PaymentSyncDbContext context, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand("""
-            SELECT l.organization_id, l.short_code, l.status::text, l.amount, l.currency, l.description, l.invoice_reference, l.customer_name, l.customer_email, p.stripe_payment_link
+            SELECT l.organization_id, l.short_code, CASE WHEN p.cancelled_at IS NOT NULL THEN 'CANCELED' ELSE l.status::text END, l.amount, l.currency, l.description, l.invoice_reference, l.customer_name, l.customer_email, p.stripe_payment_link
               FROM payment_links l LEFT JOIN paymentsync.payment_link_settings p ON p.payment_link_id = l.id WHERE l.id = $1
             """);
         command.Parameters.AddWithValue(id);

@@ -29,12 +29,13 @@ sealed class SyncQueue(NpgsqlDataSource database)
                SET status = 'RETRYING', attempt = s.attempt + 1, lease_owner = $4, lease_expires_at = (SELECT paymentsync.now()) + $5, next_retry_at = NULL, due_because = NULL
               FROM due d
               JOIN payment_links l ON l.id = d.payment_link_id
+              LEFT JOIN paymentsync.payment_link_settings p ON p.payment_link_id = d.payment_link_id
               LEFT JOIN xero_syncs i ON i.payment_link_id = d.payment_link_id AND i.sync_type = 'INVOICE' AND i.status = 'SUCCESS'
               LEFT JOIN paymentsync.requests r ON r.id = d.open_request_id
              WHERE s.id = d.id
             RETURNING s.id, s.payment_link_id, s.attempt, s.amount, s.currency, s.document_number, s.request_payload::text, s.tenant_id, s.open_request_id,
                       r.absent_counts_from, s.absent_since, s.released, CASE WHEN s.sync_type = 'INVOICE' THEN s.xero_invoice_id ELSE i.xero_invoice_id END, s.xero_payment_id,
-                      s.retry_count, l.status = 'CANCELED',
+                      s.retry_count, l.status = 'CANCELED' OR p.cancelled_at IS NOT NULL,
                       CASE WHEN s.open_request_id IS NOT NULL THEN 'VERIFY' WHEN d.due_because IS NOT NULL THEN d.due_because WHEN s.attempt = 1 THEN 'FIRST' ELSE 'RETRY' END,
                       (SELECT paymentsync.now())
             """);

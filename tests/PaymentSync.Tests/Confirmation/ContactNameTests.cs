@@ -58,6 +58,33 @@ public sealed class ContactNameTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task What_is_cut_stays_another_customer_and_keeps_what_a_reader_sees_as_one()
+    {
+        await using var database = await server.CreateDatabaseAsync();
+        Task<string?> Of(string? name, string? email) => database.ScalarAsync<string>("SELECT paymentsync.contact_name($1, $2, 'Online payments', 'PerCustomer')", name, email);
+        foreach (var one in new[] { "n", "😀", "👩‍👩‍👧", "🇩🇪", "👍🏽", "❤\uFE0F", "x\u0301\u0323", "नि", "กำ", "שָׁ", "مُ" })
+        {
+            for (var shift = 0; shift < 5; shift++)
+            {
+                var customer = new string('a', shift) + string.Concat(Enumerable.Repeat(one, 300 / one.Length + 1));
+                var (named, alone, alike) = (await Of(customer, "ann@example.com"), await Of(customer, null), await Of(customer + "b", null));
+
+                alone.ShouldNotBe(alike, $"two customers, of {Escaped(one)}");
+                foreach (var (cut, end) in new[] { (named!, " (ann@example.com)"), (alone!, alone![^9..]) })
+                {
+                    cut.Length.ShouldBeLessThanOrEqualTo(255);
+                    cut.ShouldEndWith(end);
+                    customer.Normalize().ShouldStartWith(cut[..^end.Length]);
+                    Whole(customer.Normalize()).ShouldContain(cut.Length - end.Length, $"{Escaped(one)} after {shift}");
+                }
+            }
+        }
+    }
+
+    /// <summary>Where a reader sees one character end and the next begin.</summary>
+    static HashSet<int> Whole(string text) => [.. System.Globalization.StringInfo.ParseCombiningCharacters(text), text.Length];
+
+    [Fact]
     public async Task Xero_takes_the_invoices_of_customers_with_strange_names()
     {
         await using var world = await World.StartAsync(server);
