@@ -5,7 +5,7 @@ namespace PaymentSync.Xero;
 /// <summary>
 /// Looks at Xero before anything is sent a second time. A failed read is never "absent"; only one exact match is adopted.
 /// </summary>
-sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes outcomes, Telemetry.Metrics metrics, ILogger<XeroLookUps> log)
+sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outcomes, Telemetry.Metrics metrics, ILogger<XeroLookUps> log)
 {
     /// <summary>Invoices by their ids where known, else by our numbers: one call each way, at most 50 rows.</summary>
     public async Task VerifyInvoicesAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs, CallSlot slot, CancellationToken stopping)
@@ -59,27 +59,16 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
     async Task<(List<XeroInvoice>? Invoices, Failure? Failure)> ReadAsync(XeroSession session, (string Filter, IEnumerable<string> Values) by, CallSlot slot, CancellationToken stopping)
     {
         // Always paged: unpaged lists leave out the payments.
-        var query = $"Invoices?{by.Filter}={string.Join(',', by.Values.Select(Uri.EscapeDataString))}&page=1&pageSize=100";
-        for (var renewed = false; ; renewed = true)
+        var query = $"?{by.Filter}={string.Join(',', by.Values.Select(Uri.EscapeDataString))}&page=1&pageSize=100";
+        var reply = await reads.GetAsync(session, "Invoices", query, slot, stopping);
+        if (reply is XeroReply.Answered { Status: 200 } answered && XeroAnswer.Invoices(answered.Body) is { } invoices)
+            return (invoices, null);
+        LogNotRead(reply switch { XeroReply.Answered other => $"answer {other.Status}", XeroReply.Unknown unknown => unknown.Code, _ => FailureCodes.Unreachable });
+        return (null, reply switch
         {
-            var access = session.Access;
-            var reply = await client.GetAsync(query, access, CancellationToken.None);
-            await session.AnsweredAsync(slot, reply);
-            metrics.XeroCalled("GET /Invoices", reply);
-            if (reply is XeroReply.Answered { Status: 401 } && !renewed && await session.RenewAsync(access, stopping) && await session.ReserveAsync(forLook: true, stopping) is { } next)
-            {
-                slot = next;
-                continue;
-            }
-            if (reply is XeroReply.Answered { Status: 200 } answered && XeroAnswer.Invoices(answered.Body) is { } invoices)
-                return (invoices, null);
-            LogNotRead(reply switch { XeroReply.Answered other => $"answer {other.Status}", XeroReply.Unknown unknown => unknown.Code, _ => FailureCodes.Unreachable });
-            return (null, reply switch
-            {
-                XeroReply.Answered { Status: 401 or 403 or 429 } refused => StatusFailures.Of(refused, session.NoToken) is { Kind: FailureKind.TRANSIENT } later ? later with { Kind = FailureKind.UNCERTAIN } : StatusFailures.Of(refused, session.NoToken),
-                _ => new Failure(FailureKind.UNCERTAIN, FailureCodes.LookFailed, "Xero could not be read, so it is not known whether the document is there. It is looked up again."),
-            });
-        }
+            XeroReply.Answered { Status: 401 or 403 or 429 } refused => StatusFailures.Of(refused, session.NoToken) is { Kind: FailureKind.TRANSIENT } later ? later with { Kind = FailureKind.UNCERTAIN } : StatusFailures.Of(refused, session.NoToken),
+            _ => new Failure(FailureKind.UNCERTAIN, FailureCodes.LookFailed, "Xero could not be read, so it is not known whether the document is there. It is looked up again."),
+        });
     }
 
     /// <summary>The same failed read, for a payment that was never sent: nothing about it is uncertain.</summary>
@@ -87,8 +76,8 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
 
     SyncResult JudgeInvoice(XeroSession session, ClaimedSync sync, List<XeroInvoice> invoices)
     {
-        SyncResult Hold(string code, string message, XeroInvoice? invoice = null) =>
-            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false) with { Response = invoice is null ? null : XeroAnswer.Small(invoice) };
+        SyncResult Hold(string code, string message, XeroInvoice? invoice = null, bool settles = false) =>
+            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles) with { Response = invoice is null ? null : XeroAnswer.Small(invoice) };
 
         var found = invoices.Where(invoice => sync.XeroInvoiceId is { } id ? invoice.Id == id : invoice.Number == sync.DocumentNumber && invoice.Type is null or "ACCREC").ToList();
         switch (found)
@@ -98,7 +87,8 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
             case []:
                 return Outcomes.NotFound(sync, "look");
             case [{ IsGone: true } gone]:
-                return Hold(FailureCodes.DocumentVoided, $"Invoice {gone.Number} is {gone.Status} in Xero. Resolve: requeue with a new number, or mark it failed.", gone);
+                // A number stays taken, so the open request made this one or can make none: its outcome is known.
+                return Hold(FailureCodes.DocumentVoided, $"Invoice {gone.Number} is {gone.Status} in Xero. Resolve: requeue with a new number, or mark it failed.", gone, settles: true);
             case [var invoice]:
                 var same = invoice.Total == sync.Amount && invoice.Currency == sync.Currency && invoice.Status is "AUTHORISED" or "PAID"
                            && string.Equals(invoice.Contact?.Trim(), XeroDocuments.Text(sync.Document, "contact"), StringComparison.OrdinalIgnoreCase);
@@ -109,7 +99,8 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
                     return Outcomes.Succeeded(sync, "look", invoice.Id, XeroAnswer.Small(invoice));
                 }
                 return Hold(sync.XeroInvoiceId is null ? FailureCodes.DocumentMismatch : FailureCodes.TotalDiffers,
-                    $"Xero has invoice {invoice.Number}, but {invoice.Status} over {invoice.Total} {invoice.Currency} for \"{invoice.Contact}\"; this sync is over {sync.Amount} {sync.Currency}. Correct it in Xero, then resolve or replay.", invoice);
+                    $"Xero has invoice {invoice.Number}, but {invoice.Status} over {invoice.Total} {invoice.Currency} for \"{invoice.Contact}\"; this sync is over {sync.Amount} {sync.Currency}. "
+                    + (sync.NumberIsAStrangers ? "It is not ours: requeue with a new number." : "Correct it in Xero, then resolve or replay."), invoice, settles: sync.NumberIsAStrangers);
             default:
                 return Hold(FailureCodes.SeveralMatches, $"Xero shows {found.Count} invoices numbered {sync.DocumentNumber}. Void all but one, then replay.");
         }
