@@ -22,11 +22,14 @@ static class XeroAnswer
 {
     const string ZeroId = "00000000-0000-0000-0000-000000000000";
 
-    /// <returns>Null when the body is not such a list: whoever wrote before reading it does not know what happened.</returns>
-    public static List<XeroInvoice>? Invoices(byte[] body) => Read(body, "Invoices", Invoice);
+    /// <returns>Null when the body is not such a list: whoever wrote before reading it does not know what happened. In a 400 the list is called Elements.</returns>
+    public static List<XeroInvoice>? Invoices(byte[] body) => Read(body, "Invoices", Invoice) ?? Read(body, "Elements", Invoice);
 
     /// <inheritdoc cref="Invoices"/>
-    public static List<XeroPayment>? Payments(byte[] body) => Read(body, "Payments", Payment);
+    public static List<XeroPayment>? Payments(byte[] body) => Read(body, "Payments", Payment) ?? Read(body, "Elements", Payment);
+
+    /// <summary>Whether a 400 says which documents are bad, instead of refusing the request as a whole.</summary>
+    public static bool NamesElements(byte[] body) => Read(body, "Elements", Verdict) is { } verdicts && verdicts.Any(verdict => verdict.HasErrors);
 
     /// <summary>Xero's texts in a 400: of the elements if it names them, else its message or detail.</summary>
     public static IReadOnlyList<string> RefusalTexts(byte[] body)

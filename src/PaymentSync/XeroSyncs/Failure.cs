@@ -24,6 +24,7 @@ static class FailureCodes
     public const string NoToken = "xero.no_token";
     public const string Forbidden = "xero.forbidden";
     public const string Refused = "xero.refused";
+    public const string BatchRefused = "xero.batch_refused";
     public const string TimedOut = "xero.timed_out";
     public const string ConnectionLost = "xero.connection_lost";
     public const string ServerError = "xero.server_error";
