@@ -192,6 +192,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
     {
         var list = results.Select(result => result with { HttpStatus = outcome.HttpStatus, CorrelationId = outcome.CorrelationId }).ToList();
         var written = await queue.CompleteAsync(session.Organisation, list, session.Owner, outcome, CancellationToken.None);
+        list.ForEach(session.Learn);
         metrics.Completed(list);
         if (written < list.Count)
             LogLateWorker(list.Count - written, list.Count);
