@@ -109,6 +109,8 @@ BEGIN
     RAISE EXCEPTION 'xero_syncs %: the fence only grows', OLD.id USING ERRCODE = 'PS017';
   END IF;
   IF OLD.status = 'FAILED' AND paymentsync.is_held(OLD.failure_code) AND NOT (OLD.failure_code = ANY (NEW.released)) AND NOT renumbers
+     -- One read-only look-up settles these, or finds what a person has to know.
+     AND NOT (OLD.failure_code = 'legacy.payment_unknown' AND NEW.status = 'RETRYING')
      AND (NEW.status <> OLD.status OR NEW.failure_code IS DISTINCT FROM OLD.failure_code) THEN
     RAISE EXCEPTION 'xero_syncs %: % is released by a person only', OLD.id, OLD.failure_code USING ERRCODE = 'PS018';
   END IF;

@@ -47,7 +47,7 @@ sealed partial class Causes(NpgsqlDataSource database, SettingsReader reader, Xe
             var again = session.Contradicted.Where(part => !known.Knows(part, JustRead)).ToList();
             await reader.ForgetAsync(session.TenantId, again, CancellationToken.None);
             await reader.ReadAsync(session, again, stopping);
-            woken += await WakeMendedAsync(session.Organisation, session.TenantId, JustRead);
+            woken += await WakeAsync(session.Organisation, session.TenantId, JustRead, onlyToMove: true);
         }
         return woken > 0;
     }
@@ -81,7 +81,7 @@ sealed partial class Causes(NpgsqlDataSource database, SettingsReader reader, Xe
             if (stale.Contains(SettingsPart.Contacts))
                 await reader.ReadContactsAsync(session, waiting[SettingsPart.Contacts].OrderBy(_ => chance.Next()).Take(ContactsAtOnce), cancellationToken);
         }
-        return await WakeMendedAsync(organisation, connection.TenantId, patience);
+        return await WakeAsync(organisation, connection.TenantId, patience, onlyToMove: false);
     }
 
     /// <returns>The parts that rows of the organisation wait for; with Contacts, their names.</returns>
@@ -108,7 +108,8 @@ sealed partial class Causes(NpgsqlDataSource database, SettingsReader reader, Xe
     }
 
     /// <summary>Makes due what Xero's settings refuse no longer. A row that was tried in vain although they seemed fine waits until they change.</summary>
-    async Task<int> WakeMendedAsync(Guid organisation, string tenant, TimeSpan notOlderThan)
+    /// <param name="onlyToMove">Only documents that may move to the first open day: that the rest was refused a moment ago though nothing shows why, mends nothing.</param>
+    async Task<int> WakeAsync(Guid organisation, string tenant, TimeSpan notOlderThan, bool onlyToMove)
     {
         var settings = await reader.KnownAsync(organisation, tenant, CancellationToken.None);
         var mended = new List<Guid>();
@@ -130,7 +131,7 @@ sealed partial class Causes(NpgsqlDataSource database, SettingsReader reader, Xe
             for (after = null; await rows.ReadAsync(); after = ++read == AtOnce ? rows.GetGuid(0) : null)
             {
                 var row = new WaitingRow(rows.GetFieldValue<XeroSyncType>(1), JsonElement.Parse(rows.GetString(2)), rows.GetString(3), rows.GetDateTime(4), rows.GetBoolean(5));
-                if (IsMended(row, settings, notOlderThan))
+                if (IsMended(row, settings, notOlderThan, onlyToMove))
                     mended.Add(rows.GetGuid(0));
             }
         }
@@ -147,16 +148,21 @@ sealed partial class Causes(NpgsqlDataSource database, SettingsReader reader, Xe
         return await wake.ExecuteNonQueryAsync();
     }
 
-    static bool IsMended(WaitingRow row, TenantSettings settings, TimeSpan notOlderThan)
+    static bool IsMended(WaitingRow row, TenantSettings settings, TimeSpan notOlderThan, bool onlyToMove)
     {
         var parts = Refusals.SeenIn(row.Code);
         if (parts.Length == 0 || !parts.All(part => settings.Knows(part, notOlderThan)))
             return false;
         if (row.TriedInVain && parts.All(part => settings.Part(part)!.ChangedAt <= row.FailedAt))
             return false;
-        return parts.Contains(SettingsPart.Contacts)
-            ? settings.HasContact(XeroDocuments.Text(row.Document, "contact")!, notOlderThan)
-            : settings.Foresee(row.Type, row.Document, notOlderThan) is null or { FirstOpenDay: not null };
+        if (parts.Contains(SettingsPart.Contacts))
+            return !onlyToMove && settings.HasContact(XeroDocuments.Text(row.Document, "contact")!, notOlderThan);
+        return settings.Foresee(row.Type, row.Document, notOlderThan) switch
+        {
+            null => !onlyToMove,
+            { FirstOpenDay: not null } => true,
+            _ => false,
+        };
     }
 
     /// <summary>The oldest row of each cause that has refused nothing for a day.</summary>

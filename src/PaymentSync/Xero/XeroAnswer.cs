@@ -5,10 +5,12 @@ using PaymentSync.XeroSyncs;
 namespace PaymentSync.Xero;
 
 /// <summary>One invoice in an answer. Enums stay strings: Xero adds values without notice.</summary>
-sealed record XeroInvoice(string? Id, string? Number, string? Type, string? Status, decimal? Total, decimal? AmountDue, string? Currency, string? Contact,
+sealed record XeroInvoice(string? Id, string? Number, string? Type, string? Status, decimal? Total, decimal? AmountDue, decimal? AmountPaid, string? Currency, string? Contact,
     IReadOnlyList<XeroPayment> Payments, XeroVerdict Verdict)
 {
     public bool IsGone => Status is "VOIDED" or "DELETED";
+    /// <summary>Xero counts more as paid than the payments it lists: some are not shown yet.</summary>
+    public bool HidesPayments => AmountPaid > Payments.Sum(payment => payment.Amount ?? 0);
 }
 
 /// <summary>One payment in an answer, or inline on its invoice (then without account and status).</summary>
@@ -90,7 +92,7 @@ static class XeroAnswer
     }
 
     static XeroInvoice Invoice(JsonElement json) => new(
-        RealId(Text(json, "InvoiceID")), Text(json, "InvoiceNumber"), Text(json, "Type"), Text(json, "Status"), Money(json, "Total"), Money(json, "AmountDue"), Text(json, "CurrencyCode"),
+        RealId(Text(json, "InvoiceID")), Text(json, "InvoiceNumber"), Text(json, "Type"), Text(json, "Status"), Money(json, "Total"), Money(json, "AmountDue"), Money(json, "AmountPaid"), Text(json, "CurrencyCode"),
         json.TryGetProperty("Contact", out var contact) ? Text(contact, "Name") : null,
         [.. Array(json, "Payments").Select(Payment)], Verdict(json));
 

@@ -26,6 +26,7 @@ static class XeroSetup
         builder.Services.AddSingleton<SettingsReader>();
         builder.Services.AddSingleton<PreFlight>();
         builder.Services.AddSingleton<Causes>();
+        builder.Services.AddSingleton<LegacyPayments>();
         builder.Services.AddSingleton<XeroWriter>();
         builder.Services.AddSingleton<XeroLookUps>();
     }
