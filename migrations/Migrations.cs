@@ -68,6 +68,12 @@ public sealed class Connections : Migration
     protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("08_connections.sql"));
 }
 
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000009_Causes")]
+public sealed class Causes : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("09_causes.sql"));
+}
+
 static class SqlFile
 {
     public static string Read(string name)

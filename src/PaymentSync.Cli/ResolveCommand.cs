@@ -9,8 +9,8 @@ static class ResolveCommand
     public static Command Build(GlobalOptions globals)
     {
         var sync = new Argument<Guid>("syncId") { Description = "The sync's id; paymentsync syncs list --status FAILED shows those that are held." };
-        var action = new Argument<string>("action") { Description = "bookAsCharged: book what was really paid. requeue: book it all the same. markFailed: never book it." };
-        action.AcceptOnlyFromAmong("bookAsCharged", "requeue", "markFailed");
+        var action = new Argument<string>("action") { Description = "bookAsCharged: book what was really paid. requeue: book it all the same. requeueWithNewNumber: book it as a new invoice, -2, -3. markFailed: never book it." };
+        action.AcceptOnlyFromAmong("bookAsCharged", "requeue", "requeueWithNewNumber", "markFailed");
         var reason = new Option<string>("--reason") { Description = "Why; kept in the audit log.", Required = true };
         var command = new Command("resolve", "Decides about a sync that is held for a person.") { sync, action, reason };
         command.SetAction(async (parsed, cancellationToken) =>

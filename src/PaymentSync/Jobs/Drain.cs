@@ -17,13 +17,14 @@ sealed record DrainResult(bool More, TimeSpan? Wait)
 /// One organisation's turn: drain lease → budget slot → claim → intent → send → complete, invoices before their payments, until
 /// nothing is due, the budget says wait, or the time slice is over.
 /// </summary>
-sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections connections, XeroTokens tokens, ConnectionCheck check, CallBudget budget, XeroWriter writer, XeroLookUps looks,
-    Outcomes outcomes, IOptions<WorkerOptions> worker, IOptions<XeroOptions> xero, ILogger<Drain> log)
+sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections connections, XeroTokens tokens, ConnectionCheck check, CallBudget budget, PreFlight preFlight, XeroWriter writer, XeroLookUps looks,
+    Causes causes, Outcomes outcomes, IOptions<WorkerOptions> worker, IOptions<XeroOptions> xero, ILogger<Drain> log)
 {
     // Shared with the turn, which does the work of one drain.
     readonly CallBudget _budget = budget;
     readonly DrainLeases _leases = leases;
     readonly SyncQueue _queue = queue;
+    readonly PreFlight _preFlight = preFlight;
     readonly XeroWriter _writer = writer;
     readonly XeroLookUps _looks = looks;
     readonly Outcomes _outcomes = outcomes;
@@ -51,6 +52,8 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
                     var session = new XeroSession(connection, owner, granted.AccessToken, tokens, _budget);
                     using (var turn = new Turn(this, session, stopping))
                         result = await turn.RunAsync();
+                    if (await causes.AfterDrainAsync(session, stopping))
+                        result = result with { More = session.Wait is null };
                     return await check.AfterDrainAsync(connection, session, stopping) is { } wait ? result with { Wait = result.Wait ?? wait } : result;
                 case XeroTokens.Answer.Disconnected:
                     return DrainResult.Nothing;
@@ -215,14 +218,19 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             }
         }
 
-        /// <returns>Null: the slot is used up, or there was none and the rows are given back.</returns>
+        /// <returns>The slot if no call was needed. Null: it is used up, or there was none and the rows are given back.</returns>
         async Task<CallSlot?> SendAsync(XeroSyncType type, List<ClaimedSync> syncs, CallSlot? slot)
         {
             slot ??= await ReserveAsync();
             if (slot is null)
+            {
                 await drain._queue.GiveBackAsync(syncs, session.Owner, TimeSpan.Zero, CancellationToken.None);
-            else
-                await drain._writer.SendAsync(session, type, syncs, slot, stopping);
+                return null;
+            }
+            var pass = await drain._preFlight.PassAsync(session, syncs, stopping);
+            if (pass.Count == 0)
+                return slot;
+            await drain._writer.SendAsync(session, type, pass, slot, stopping);
             return null;
         }
 

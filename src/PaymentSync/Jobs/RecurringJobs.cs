@@ -1,6 +1,7 @@
 using PaymentSync.Confirmation;
 using PaymentSync.Recovery;
 using PaymentSync.Xero;
+using PaymentSync.XeroSyncs;
 
 namespace PaymentSync.Jobs;
 
@@ -10,7 +11,7 @@ sealed record RecurringJob(string Name, string Description, TimeSpan Every, Func
 /// <summary>The named jobs. An engine runs them by name, and so does <c>POST /api/jobs/{name}/run</c>.</summary>
 sealed class RecurringJobs
 {
-    public RecurringJobs(UnlinkedPayments unlinked, LostLeases lost, Sweep sweep, ConnectionUpkeep connections, OAuthStates states, Wakes wakes)
+    public RecurringJobs(UnlinkedPayments unlinked, LostLeases lost, Sweep sweep, ConnectionUpkeep connections, OAuthStates states, Causes causes, LegacyPayments legacy, OpenRequests open, Wakes wakes)
     {
         string Wake(IReadOnlyCollection<Guid> organisations, string sentence)
         {
@@ -28,6 +29,9 @@ sealed class RecurringJobs
                 async cancellationToken => Wake(await sweep.RunAsync(cancellationToken), "have due rows")),
             new("xero-connections", "Renews idle Xero connections, tries again those that got no answer, and warns 7, 3 and 1 days before a refresh token dies.", TimeSpan.FromMinutes(5),
                 connections.RunAsync),
+            new("xero-causes", "Makes due what waited for something in Xero that is mended now.", TimeSpan.FromMinutes(5), causes.RunAsync),
+            new("legacy-payments", "Looks up, once, the payments that the predecessor of an adopted database may have made.", TimeSpan.FromMinutes(5), legacy.RunAsync),
+            new("open-requests", "Warns of requests to Xero whose outcome is unknown for more than an hour.", TimeSpan.FromMinutes(5), open.WarnAsync),
             new("oauth-states", "Removes authorisations that were begun and never came back.", TimeSpan.FromMinutes(10),
                 async cancellationToken => $"{await states.CleanUpAsync(cancellationToken)} half-used authorisations were removed."),
         ];

@@ -24,7 +24,10 @@ static class ReplayEndpoints
 
     internal sealed record ReplayView(Guid SyncId, string Status, string? XeroInvoiceId, string? XeroPaymentId, string Message);
 
-    /// <param name="Action">bookAsCharged (amount or currency mismatch), requeue (any other held code, and what was marked failed by mistake) or markFailed (nothing but requeue books it any more).</param>
+    /// <param name="Action">
+    /// bookAsCharged (amount or currency mismatch), requeue (any other held code, and what was marked failed by mistake), requeueWithNewNumber (an invoice
+    /// whose number is a voided document's or a stranger's) or markFailed (nothing but requeue books it any more).
+    /// </param>
     internal sealed record ResolveBody(string Action, string Reason);
 
     static async Task<Results<Accepted<ReplayView>, Ok<ReplayView>, ProblemHttpResult>> ReplayAsync(ReplayBody body, NpgsqlDataSource database, Wakes wakes, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
@@ -78,6 +81,8 @@ static class ReplayEndpoints
     {
         if (string.IsNullOrWhiteSpace(body.Reason))
             return Problems.BadRequest("resolve.invalid", "reason must say why.");
+        if (body.Action == NewNumber.Action)
+            return await NewNumber.RequeueAsync(id, body.Reason, database, wakes, audit, http.User, cancellationToken);
         var allowed = body.Action switch
         {
             "bookAsCharged" => "failure_code IN ('payment.amount_mismatch', 'payment.currency_mismatch')",
@@ -87,7 +92,7 @@ static class ReplayEndpoints
             _ => null,
         };
         if (allowed is null)
-            return Problems.BadRequest("resolve.invalid", "action must be bookAsCharged, requeue or markFailed.");
+            return Problems.BadRequest("resolve.invalid", "action must be bookAsCharged, requeue, requeueWithNewNumber or markFailed.");
         var change = body.Action == "markFailed"
             ? $"failure_kind = 'PERMANENT', failure_code = '{FailureCodes.MarkedFailed}', error_message = $2, next_retry_at = NULL, released = array_append(s.released, s.failure_code)"
             : "status = 'PENDING', released = array_append(s.released, s.failure_code), failure_kind = NULL, failure_code = NULL, error_message = NULL, next_retry_at = paymentsync.now(), due_because = 'REPLAY', retry_count = 0";

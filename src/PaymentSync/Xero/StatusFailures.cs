@@ -5,6 +5,9 @@ namespace PaymentSync.Xero;
 /// <summary>What an HTTP status means when it is neither yes nor a server's failure: nothing was done.</summary>
 static class StatusFailures
 {
+    /// <summary>Nothing was done, and one document may be to blame: not for who we are, nor for how often we call, nor for how long it took.</summary>
+    public static bool RefusesAsAWhole(int status) => status is >= 300 and < 500 and not (401 or 403 or 408 or 429);
+
     /// <param name="noToken">What the token endpoint said after a 401, when it gave no other token.</param>
     public static Failure Of(XeroReply.Answered answered, XeroTokens.Answer? noToken) => answered.Status switch
     {

@@ -5,10 +5,12 @@ using PaymentSync.XeroSyncs;
 namespace PaymentSync.Xero;
 
 /// <summary>One invoice in an answer. Enums stay strings: Xero adds values without notice.</summary>
-sealed record XeroInvoice(string? Id, string? Number, string? Type, string? Status, decimal? Total, decimal? AmountDue, string? Currency, string? Contact,
+sealed record XeroInvoice(string? Id, string? Number, string? Type, string? Status, decimal? Total, decimal? AmountDue, decimal? AmountPaid, string? Currency, string? Contact,
     IReadOnlyList<XeroPayment> Payments, XeroVerdict Verdict)
 {
     public bool IsGone => Status is "VOIDED" or "DELETED";
+    /// <summary>Xero counts more as paid than the payments it lists: some are not shown yet.</summary>
+    public bool HidesPayments => AmountPaid > Payments.Sum(payment => payment.Amount ?? 0);
 }
 
 /// <summary>One payment in an answer, or inline on its invoice (then without account and status).</summary>
@@ -22,11 +24,14 @@ static class XeroAnswer
 {
     const string ZeroId = "00000000-0000-0000-0000-000000000000";
 
-    /// <returns>Null when the body is not such a list: whoever wrote before reading it does not know what happened.</returns>
-    public static List<XeroInvoice>? Invoices(byte[] body) => Read(body, "Invoices", Invoice);
+    /// <returns>Null when the body is not such a list: whoever wrote before reading it does not know what happened. In a 400 the list is called Elements.</returns>
+    public static List<XeroInvoice>? Invoices(byte[] body) => Read(body, "Invoices", Invoice) ?? Read(body, "Elements", Invoice);
 
     /// <inheritdoc cref="Invoices"/>
-    public static List<XeroPayment>? Payments(byte[] body) => Read(body, "Payments", Payment);
+    public static List<XeroPayment>? Payments(byte[] body) => Read(body, "Payments", Payment) ?? Read(body, "Elements", Payment);
+
+    /// <summary>Whether a 400 says which documents are bad, instead of refusing the request as a whole.</summary>
+    public static bool NamesElements(byte[] body) => Read(body, "Elements", Verdict) is { } verdicts && verdicts.Any(verdict => verdict.HasErrors);
 
     /// <summary>Xero's texts in a 400: of the elements if it names them, else its message or detail.</summary>
     public static IReadOnlyList<string> RefusalTexts(byte[] body)
@@ -87,7 +92,7 @@ static class XeroAnswer
     }
 
     static XeroInvoice Invoice(JsonElement json) => new(
-        RealId(Text(json, "InvoiceID")), Text(json, "InvoiceNumber"), Text(json, "Type"), Text(json, "Status"), Money(json, "Total"), Money(json, "AmountDue"), Text(json, "CurrencyCode"),
+        RealId(Text(json, "InvoiceID")), Text(json, "InvoiceNumber"), Text(json, "Type"), Text(json, "Status"), Money(json, "Total"), Money(json, "AmountDue"), Money(json, "AmountPaid"), Text(json, "CurrencyCode"),
         json.TryGetProperty("Contact", out var contact) ? Text(contact, "Name") : null,
         [.. Array(json, "Payments").Select(Payment)], Verdict(json));
 

@@ -5,8 +5,11 @@ namespace PaymentSync.Xero;
 /// <summary>
 /// Looks at Xero before anything is sent a second time. A failed read is never "absent"; only one exact match is adopted.
 /// </summary>
-sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes outcomes, Telemetry.Metrics metrics, ILogger<XeroLookUps> log)
+sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outcomes, Telemetry.Metrics metrics, ILogger<XeroLookUps> log)
 {
+    const int PageSize = 100;
+    const int MostNotShown = 3;
+
     /// <summary>Invoices by their ids where known, else by our numbers: one call each way, at most 50 rows.</summary>
     public async Task VerifyInvoicesAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs, CallSlot slot, CancellationToken stopping)
     {
@@ -26,7 +29,7 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
                 await CompleteAsync(session, outcomes.Failed(group, "look", failure, settles: false));
                 continue;
             }
-            await CompleteAsync(session, group.Select(sync => JudgeInvoice(session, sync, read.Invoices!)));
+            await CompleteAsync(session, group.Select(sync => JudgeInvoice(session, sync, read)));
         }
     }
 
@@ -36,69 +39,80 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
     /// <returns>The payments that may be sent: their invoice is open, carries nothing yet, and no request of theirs is.</returns>
     public async Task<List<ClaimedSync>> ReadForPaymentsAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs, CallSlot slot, CancellationToken stopping)
     {
-        var read = await ReadAsync(session, ("IDs", syncs.Select(sync => sync.XeroInvoiceId!).Distinct(StringComparer.Ordinal)), slot, stopping);
+        var read = await ReadAsync(session, syncs.Select(sync => sync.XeroInvoiceId!), slot, stopping);
         if (read.Failure is { } failure)
         {
-            await CompleteAsync(session, syncs.SelectMany(sync => outcomes.Failed([sync], "look", sync.MustLookFirst ? failure : Unsent(failure), settles: false)));
+            await CompleteAsync(session, syncs.GroupBy(sync => sync.MustLookFirst).SelectMany(group => outcomes.Failed([.. group], "look", group.Key ? failure : Unsent(failure), settles: false)));
             return [];
         }
-        foreach (var invoice in read.Invoices!.Where(invoice => invoice.Id is not null))
+        foreach (var invoice in read.Invoices.Where(invoice => invoice.Id is not null))
             session.Saw(invoice);
-        return await SettleFromSeenAsync(session, syncs);
+        return await SettleFromSeenAsync(session, syncs, read.IsWhole);
     }
 
     /// <summary>Judges payments by their invoices as this drain has read them; completes those that are settled by that.</summary>
     /// <returns>Those that may be sent.</returns>
-    public async Task<List<ClaimedSync>> SettleFromSeenAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs)
+    public async Task<List<ClaimedSync>> SettleFromSeenAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs, bool whole = true)
     {
-        var judged = syncs.Select(sync => (Sync: sync, Result: JudgePayment(sync, session.Seen(sync.XeroInvoiceId)))).ToList();
+        var judged = syncs.Select(sync => (Sync: sync, Result: JudgePayment(sync, session.Seen(sync.XeroInvoiceId), whole))).ToList();
         await CompleteAsync(session, judged.Select(pair => pair.Result).OfType<SyncResult>());
         return [.. judged.Where(pair => pair.Result is null).Select(pair => pair.Sync)];
     }
 
-    async Task<(List<XeroInvoice>? Invoices, Failure? Failure)> ReadAsync(XeroSession session, (string Filter, IEnumerable<string> Values) by, CallSlot slot, CancellationToken stopping)
+    /// <summary>Reads invoices by id, at most 50.</summary>
+    public Task<Read> ReadAsync(XeroSession session, IEnumerable<string> ids, CallSlot slot, CancellationToken stopping) => ReadAsync(session, ("IDs", ids), slot, stopping);
+
+    async Task<Read> ReadAsync(XeroSession session, (string Filter, IEnumerable<string> Values) by, CallSlot slot, CancellationToken stopping)
     {
+        var asked = by.Values.ToHashSet(StringComparer.OrdinalIgnoreCase);
         // Always paged: unpaged lists leave out the payments.
-        var query = $"Invoices?{by.Filter}={string.Join(',', by.Values.Select(Uri.EscapeDataString))}&page=1&pageSize=100";
-        for (var renewed = false; ; renewed = true)
+        var reply = await reads.GetAsync(session, "Invoices", $"?{by.Filter}={string.Join(',', asked.Select(Uri.EscapeDataString))}&page=1&pageSize={PageSize}", slot, stopping);
+        if (reply is XeroReply.Answered { Status: 200 } answered && XeroAnswer.Invoices(answered.Body) is { } invoices)
         {
-            var access = session.Access;
-            var reply = await client.GetAsync(query, access, CancellationToken.None);
-            await session.AnsweredAsync(slot, reply);
-            metrics.XeroCalled("GET /Invoices", reply);
-            if (reply is XeroReply.Answered { Status: 401 } && !renewed && await session.RenewAsync(access, stopping) && await session.ReserveAsync(forLook: true, stopping) is { } next)
-            {
-                slot = next;
-                continue;
-            }
-            if (reply is XeroReply.Answered { Status: 200 } answered && XeroAnswer.Invoices(answered.Body) is { } invoices)
-                return (invoices, null);
-            LogNotRead(reply switch { XeroReply.Answered other => $"answer {other.Status}", XeroReply.Unknown unknown => unknown.Code, _ => FailureCodes.Unreachable });
-            return (null, reply switch
-            {
-                XeroReply.Answered { Status: 401 or 403 or 429 } refused => StatusFailures.Of(refused, session.NoToken) is { Kind: FailureKind.TRANSIENT } later ? later with { Kind = FailureKind.UNCERTAIN } : StatusFailures.Of(refused, session.NoToken),
-                _ => new Failure(FailureKind.UNCERTAIN, FailureCodes.LookFailed, "Xero could not be read, so it is not known whether the document is there. It is looked up again."),
-            });
+            // A full page may be cut off, and who ignores our filter lists others first: what is not in such a list is not absent.
+            var whole = invoices.Count < PageSize && invoices.All(invoice => asked.Contains((by.Filter == "IDs" ? invoice.Id : invoice.Number) ?? ""));
+            if (!whole)
+                LogNotWhole(invoices.Count, asked.Count);
+            return new Read(invoices, whole, null);
         }
+        LogNotRead(reply switch { XeroReply.Answered other => $"answer {other.Status}", XeroReply.Unknown unknown => unknown.Code, _ => FailureCodes.Unreachable });
+        return new Read([], false, reply switch
+        {
+            XeroReply.Answered { Status: 401 or 403 or 429 } refused => StatusFailures.Of(refused, session.NoToken) is { Kind: FailureKind.TRANSIENT } later ? later with { Kind = FailureKind.UNCERTAIN } : StatusFailures.Of(refused, session.NoToken),
+            _ => NotReadable,
+        });
     }
+
+    /// <param name="IsWhole">What was asked for and is not in it was not there.</param>
+    /// <param name="Failure">Nothing was read.</param>
+    public sealed record Read(IReadOnlyList<XeroInvoice> Invoices, bool IsWhole, Failure? Failure);
+
+    static Failure NotReadable => new(FailureKind.UNCERTAIN, FailureCodes.LookFailed, "Xero could not be read, so it is not known whether the document is there. It is looked up again.");
+
+    /// <summary>Lists show new documents late: what we know to be there and do not see is looked for three more times before a person is asked.</summary>
+    SyncResult NotShown(ClaimedSync sync, string document, bool whole) => sync.OpenRequestId is not null || !whole
+        ? outcomes.Failed(sync, "look", sync.MustLookFirst ? NotReadable : Unsent(NotReadable), settles: false)
+        : outcomes.Failed(sync, "look", new Failure(sync.RetryCount < MostNotShown ? FailureKind.TRANSIENT : FailureKind.NEEDS_ACTION, FailureCodes.DocumentMissing,
+            $"Xero does not show {document}. {(sync.RetryCount < MostNotShown ? "It is looked for again." : "See what became of it, then replay.")}") { RetryAfter = TimeSpan.FromSeconds(30) }, settles: false);
 
     /// <summary>The same failed read, for a payment that was never sent: nothing about it is uncertain.</summary>
     static Failure Unsent(Failure failure) => failure.Kind == FailureKind.UNCERTAIN ? failure with { Kind = FailureKind.TRANSIENT } : failure;
 
-    SyncResult JudgeInvoice(XeroSession session, ClaimedSync sync, List<XeroInvoice> invoices)
+    SyncResult JudgeInvoice(XeroSession session, ClaimedSync sync, Read read)
     {
-        SyncResult Hold(string code, string message, XeroInvoice? invoice = null) =>
-            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false) with { Response = invoice is null ? null : XeroAnswer.Small(invoice) };
+        SyncResult Hold(string code, string message, XeroInvoice? invoice = null, bool settles = false) =>
+            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles) with { Response = invoice is null ? null : XeroAnswer.Small(invoice) };
 
-        var found = invoices.Where(invoice => sync.XeroInvoiceId is { } id ? invoice.Id == id : invoice.Number == sync.DocumentNumber && invoice.Type is null or "ACCREC").ToList();
+        var found = read.Invoices.Where(invoice => sync.XeroInvoiceId is { } id ? invoice.Id == id : invoice.Number == sync.DocumentNumber && invoice.Type is null or "ACCREC").ToList();
         switch (found)
         {
             case [] when sync.XeroInvoiceId is not null:
-                return Hold(FailureCodes.DocumentMissing, $"Xero does not show invoice {sync.XeroInvoiceId} that this sync made. See what became of it, then resolve or replay.");
+                return NotShown(sync, $"invoice {sync.XeroInvoiceId} that this sync made", read.IsWhole);
             case []:
-                return Outcomes.NotFound(sync, "look");
+                return read.IsWhole ? Outcomes.NotFound(sync, "look") : outcomes.Failed(sync, "look", NotReadable, settles: false);
             case [{ IsGone: true } gone]:
-                return Hold(FailureCodes.DocumentVoided, $"Invoice {gone.Number} is {gone.Status} in Xero. Resolve: requeue with a new number, or mark it failed.", gone);
+                // A number stays taken, so the open request made this one or can make none: its outcome is known.
+                return Hold(FailureCodes.DocumentVoided, $"Invoice {gone.Number} is {gone.Status} in Xero. Resolve: requeue with a new number, or mark it failed.", gone, settles: true);
             case [var invoice]:
                 var same = invoice.Total == sync.Amount && invoice.Currency == sync.Currency && invoice.Status is "AUTHORISED" or "PAID"
                            && string.Equals(invoice.Contact?.Trim(), XeroDocuments.Text(sync.Document, "contact"), StringComparison.OrdinalIgnoreCase);
@@ -109,20 +123,21 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
                     return Outcomes.Succeeded(sync, "look", invoice.Id, XeroAnswer.Small(invoice));
                 }
                 return Hold(sync.XeroInvoiceId is null ? FailureCodes.DocumentMismatch : FailureCodes.TotalDiffers,
-                    $"Xero has invoice {invoice.Number}, but {invoice.Status} over {invoice.Total} {invoice.Currency} for \"{invoice.Contact}\"; this sync is over {sync.Amount} {sync.Currency}. Correct it in Xero, then resolve or replay.", invoice);
+                    $"Xero has invoice {invoice.Number}, but {invoice.Status} over {invoice.Total} {invoice.Currency} for \"{invoice.Contact}\"; this sync is over {sync.Amount} {sync.Currency}. "
+                    + (sync.NumberIsAStrangers ? "It is not ours: requeue with a new number." : "Correct it in Xero, then resolve or replay."), invoice, settles: sync.NumberIsAStrangers);
             default:
                 return Hold(FailureCodes.SeveralMatches, $"Xero shows {found.Count} invoices numbered {sync.DocumentNumber}. Void all but one, then replay.");
         }
     }
 
     /// <returns>Null: it may be sent.</returns>
-    SyncResult? JudgePayment(ClaimedSync sync, XeroInvoice? invoice)
+    SyncResult? JudgePayment(ClaimedSync sync, XeroInvoice? invoice, bool whole)
     {
         SyncResult Hold(string code, string message) =>
             outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false);
 
         if (invoice is null)
-            return Hold(FailureCodes.DocumentMissing, $"Xero does not show invoice {sync.XeroInvoiceId} that this payment belongs to. See what became of it, then replay.");
+            return NotShown(sync, $"invoice {sync.XeroInvoiceId} that this payment belongs to", whole);
         if (invoice.IsGone)
             return Hold(FailureCodes.DocumentVoided, $"Invoice {invoice.Number} of this payment is {invoice.Status} in Xero. Resolve it.");
         var own = invoice.Payments.Where(payment => payment.Reference == sync.DocumentNumber).ToList();
@@ -139,9 +154,9 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
                 $"Invoice {invoice.Number} carries another payment already: {string.Join(", ", invoice.Payments.Select(other => $"{other.Amount} \"{other.Reference}\""))}. Delete it in Xero and resolve, or mark this one failed.");
         }
         if (sync.XeroPaymentId is not null)
-            return Hold(FailureCodes.DocumentMissing, $"Xero does not show payment {sync.XeroPaymentId} on invoice {invoice.Number}. See what became of it, then resolve or replay.");
+            return NotShown(sync, $"payment {sync.XeroPaymentId} on invoice {invoice.Number}", whole);
         if (sync.OpenRequestId is not null)
-            return Outcomes.NotFound(sync, "look");
+            return invoice.HidesPayments ? outcomes.Failed(sync, "look", NotReadable, settles: false) : Outcomes.NotFound(sync, "look");
         if (invoice.Status != "AUTHORISED" || invoice.AmountDue < sync.Amount || invoice.Currency != sync.Currency)
         {
             return Hold(FailureCodes.AlreadyThere,
@@ -161,6 +176,9 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroClient client, Outcomes ou
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Xero already has {Number} of sync {SyncId}: adopting {XeroId}, nothing is sent")]
     partial void LogAdopted(Guid syncId, string? number, string xeroId);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Xero listed {Invoices} invoices where {Asked} were asked for, others among them or cut off; what is not in the list stays unknown")]
+    partial void LogNotWhole(int invoices, int asked);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Xero could not be read ({Problem}); what is not known stays unknown and is looked up again")]
     partial void LogNotRead(string problem);

@@ -27,6 +27,12 @@ sealed class XeroOptions
     public TimeSpan MaxIntentAge { get; set; } = TimeSpan.FromSeconds(10);
     /// <summary>Documents in one call; Xero takes 50.</summary>
     public int BatchSize { get; set; } = 50;
+    /// <summary>Bytes of one request; a batch that is longer goes in parts. Xero takes 3.5 MB. 1,000 to 3,500,000.</summary>
+    public int LongestBody { get; set; } = 3_500_000;
+    /// <summary>Whether an organisation's lock dates, currencies and accounts are read and looked at before a document is sent that they must refuse.</summary>
+    public bool PreFlight { get; set; } = true;
+    /// <summary>After which those settings are read again, when something is to be sent. 1 min to 1 day.</summary>
+    public TimeSpan SettingsAge { get; set; } = TimeSpan.FromMinutes(30);
     /// <summary>Calls in flight for one tenant; Xero allows 5.</summary>
     public int CallsInFlight { get; set; } = 5;
     /// <summary>Calls in any 60 seconds for one tenant; Xero allows 60.</summary>
@@ -53,6 +59,10 @@ sealed class XeroOptionsRules : IValidateOptions<XeroOptions>
             problems.Add("Xero:MaxIntentAge must be between 100 ms and Xero:CallTimeout.");
         if (options.BatchSize is < 1 or > 50)
             problems.Add("Xero:BatchSize must be between 1 and 50.");
+        if (options.LongestBody is < 1_000 or > 3_500_000)
+            problems.Add("Xero:LongestBody must be between 1,000 and 3,500,000 bytes, Xero's limit.");
+        if (options.SettingsAge < TimeSpan.FromMinutes(1) || options.SettingsAge > TimeSpan.FromDays(1))
+            problems.Add("Xero:SettingsAge must be between 1 minute and 1 day.");
         if (options.CallsInFlight is < 1 or > 5)
             problems.Add("Xero:CallsInFlight must be between 1 and 5, Xero's limit.");
         if (options.CallsPerMinute is < 1 or > 60)

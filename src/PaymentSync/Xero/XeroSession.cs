@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using PaymentSync.XeroSyncs;
 
 namespace PaymentSync.Xero;
 
@@ -10,6 +11,9 @@ sealed class XeroSession(XeroConnection connection, string owner, string accessT
     string _accessToken = accessToken;
     long _waitTicks;
     readonly Lock _renewing = new();
+    readonly ConcurrentDictionary<SettingsPart, bool> _contradicted = new();
+    readonly ConcurrentDictionary<string, DateTime> _recovered = new(StringComparer.Ordinal);
+    readonly Task<TenantSettings>?[] _settings = new Task<TenantSettings>?[2];
     string? _renewedFrom;
     Task<bool> _renewal = Task.FromResult(false);
     volatile bool _refused;
@@ -80,6 +84,35 @@ sealed class XeroSession(XeroConnection connection, string owner, string accessT
         else
             _noToken = answer;
         return answer is XeroTokens.Answer.Granted;
+    }
+
+    /// <summary>The organisation's settings in Xero, read by the lane that needs them first: once as they are known, and once to be sure before a no.</summary>
+    public Task<TenantSettings> SettingsAsync(bool sure, Func<Task<TenantSettings>> read)
+    {
+        lock (_renewing)
+            return _settings[sure ? 1 : 0] ??= read();
+    }
+
+    /// <summary>What Xero refused in this drain for settings that were not foreseen to refuse it.</summary>
+    public ICollection<SettingsPart> Contradicted => _contradicted.Keys;
+    /// <summary>Codes of which a row went through.</summary>
+    public ICollection<string> Recovered => _recovered.Keys;
+    /// <summary>The database's time of the latest claim that went through: rows that were refused before it are worth a try.</summary>
+    public DateTime RecoveredAt => _recovered.Values.Max();
+
+    /// <summary>What Xero's answer to a sent document tells about its other documents.</summary>
+    public void Learn(SyncResult result)
+    {
+        if (result.Status != XeroSyncStatus.SUCCESS)
+        {
+            foreach (var part in result.FailureCode is { } code ? Refusals.SeenIn(code) : [])
+                _contradicted[part] = true;
+            return;
+        }
+        if (result.Sync.SyncType == XeroSyncType.INVOICE)
+            _recovered[Refusals.PlanLimit] = result.Sync.ClaimedAt;
+        if (result.Sync.FailureCode is { } former && Refusals.WaitingCodes.Contains(former, StringComparer.Ordinal) && Refusals.SeenIn(former).Length == 0)
+            _recovered[former] = result.Sync.ClaimedAt;
     }
 
     /// <summary>The invoice as Xero showed it during this drain, if it did.</summary>

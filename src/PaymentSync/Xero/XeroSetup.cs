@@ -22,6 +22,11 @@ static class XeroSetup
         builder.Services.AddSingleton<ConnectionUpkeep>();
         builder.Services.AddSingleton<ConnectionMetrics>();
         builder.Services.AddSingleton<CallBudget>();
+        builder.Services.AddSingleton<XeroReads>();
+        builder.Services.AddSingleton<SettingsReader>();
+        builder.Services.AddSingleton<PreFlight>();
+        builder.Services.AddSingleton<Causes>();
+        builder.Services.AddSingleton<LegacyPayments>();
         builder.Services.AddSingleton<XeroWriter>();
         builder.Services.AddSingleton<XeroLookUps>();
     }

@@ -8,13 +8,24 @@ namespace PaymentSync.Xero;
 sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClient client, Outcomes outcomes, IOptions<XeroOptions> options,
     IOptions<Jobs.WorkerOptions> worker, Telemetry.Metrics metrics, ILogger<XeroWriter> log)
 {
-    /// <summary>Sends rows of one kind as one call. The slot is used up or given back.</summary>
-    public async Task SendAsync(XeroSession session, XeroSyncType type, IReadOnlyList<ClaimedSync> syncs, CallSlot slot, CancellationToken stopping)
+    static readonly TimeSpan ApartWithoutCalls = TimeSpan.FromMinutes(2);
+
+    /// <summary>Sends rows of one kind as one call, or as several where Xero takes them only so. The slot is used up or given back.</summary>
+    public Task SendAsync(XeroSession session, XeroSyncType type, IReadOnlyList<ClaimedSync> syncs, CallSlot slot, CancellationToken stopping) =>
+        SendAsync(session, type, syncs, slot, new Bisection(), stopping);
+
+    async Task SendAsync(XeroSession session, XeroSyncType type, IReadOnlyList<ClaimedSync> syncs, CallSlot slot, Bisection bisection, CancellationToken stopping)
     {
+        var body = type == XeroSyncType.INVOICE ? XeroDocuments.Invoices(syncs) : XeroDocuments.Payments(syncs);
+        if (body.Length > options.Value.LongestBody && syncs.Count > 1)
+        {
+            await SendAsync(session, type, [.. syncs.Take(syncs.Count / 2)], slot, bisection, stopping);
+            await SendPartAsync(session, type, [.. syncs.Skip(syncs.Count / 2)], bisection, TimeSpan.Zero, stopping);
+            return;
+        }
         var resource = type == XeroSyncType.INVOICE ? "Invoices" : "Payments";
         var id = Guid.CreateVersion7();
-        var intent = new Intent(id, session.Organisation, session.TenantId, $"PUT /{resource}", id.ToString("N"),
-            type == XeroSyncType.INVOICE ? XeroDocuments.Invoices(syncs) : XeroDocuments.Payments(syncs), syncs);
+        var intent = new Intent(id, session.Organisation, session.TenantId, $"PUT /{resource}", id.ToString("N"), body, syncs);
         if (type == XeroSyncType.PAYMENT)
         {
             foreach (var sync in syncs)
@@ -26,7 +37,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
             return;
         metrics.XeroCalled(intent.Resource, reply);
         LogSent(intent.Resource, syncs.Count, intent.Id, Word(reply));
-        await RecordAsync(session, type, intent, reply, stopping);
+        await RecordAsync(session, type, intent, reply, bisection, stopping);
     }
 
     /// <returns>Null when nothing was sent because a member was no longer ours; everything is given back then.</returns>
@@ -58,7 +69,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
         }
     }
 
-    async Task RecordAsync(XeroSession session, XeroSyncType type, Intent intent, XeroReply reply, CancellationToken stopping)
+    async Task RecordAsync(XeroSession session, XeroSyncType type, Intent intent, XeroReply reply, Bisection bisection, CancellationToken stopping)
     {
         RequestOutcome Outcome(string outcome) => reply switch
         {
@@ -78,25 +89,36 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
                 await Fail("UNKNOWN", new Failure(FailureKind.UNCERTAIN, unknown.Code, $"{unknown.Reason} It is looked up before anything is sent again."), settles: false);
                 break;
             case XeroReply.Answered { Status: >= 200 and < 300 } answered:
-                var results = type == XeroSyncType.INVOICE ? ReadInvoices(session, intent.Members, answered.Body) : ReadPayments(intent.Members, answered.Body);
-                await CompleteAsync(session, results, Outcome("ANSWERED"));
+                bisection.Accepted = true;
+                await CompleteAsync(session, ReadElements(session, type, intent.Members, answered.Body), Outcome("ANSWERED"));
                 break;
             case XeroReply.Answered { Status: 400 } answered when XeroAnswer.RefusalTexts(answered.Body).Any(text => text.Contains("is used with a different request", StringComparison.Ordinal)):
                 await Fail("UNKNOWN", new Failure(FailureKind.UNCERTAIN, FailureCodes.KeyReused, "Xero knows the idempotency key with another request. It is looked up before anything is sent again."), settles: false);
                 break;
-            case XeroReply.Answered { Status: 400 or 413 } when intent.Members.Count > 1:
+            case XeroReply.Answered { Status: 400 } answered when intent.Members.Count > 1 && XeroAnswer.NamesElements(answered.Body):
+                // Xero names the bad ones only, and may have made the others: they are looked up.
+                await CompleteAsync(session, ReadElements(session, type, intent.Members, answered.Body), Outcome("ANSWERED"));
+                break;
+            case XeroReply.Answered answered when StatusFailures.RefusesAsAWhole(answered.Status) && intent.Members.Count > 1:
+                if (bisection.IsHopeless)
+                {
+                    LogGivenUp(intent.Members.Count, answered.Status, Bisection.MostRefusals);
+                    await Fail("REFUSED", new Failure(FailureKind.TRANSIENT, FailureCodes.BatchRefused, $"Xero answered {answered.Status} to the whole request, whatever was in it. It is tried again; see the journal for its answer."), settles: true);
+                    break;
+                }
                 // Refused as a whole, so nothing came of it: the halves go alone until the one that poisons the batch stands alone.
+                bisection.Refusals++;
                 await journal.WithdrawAsync(intent, session.Owner, Outcome("REFUSED"), CancellationToken.None);
                 LogBisected(intent.Members.Count);
                 var middle = intent.Members.Count / 2;
-                await SendHalfAsync(session, type, [.. intent.Members.Take(middle)], stopping);
-                await SendHalfAsync(session, type, [.. intent.Members.Skip(middle)], stopping);
+                await SendPartAsync(session, type, [.. intent.Members.Take(middle)], bisection, TimeSpan.Zero, stopping);
+                await SendPartAsync(session, type, [.. intent.Members.Skip(middle)], bisection, ApartWithoutCalls, stopping);
                 break;
             case XeroReply.Answered { Status: 400 } answered:
                 var refusal = Refusals.Read(XeroAnswer.RefusalTexts(answered.Body));
                 await Fail("REFUSED", refusal, settles: refusal.Kind != FailureKind.UNCERTAIN);
                 break;
-            case XeroReply.Answered { Status: >= 500 } answered:
+            case XeroReply.Answered { Status: >= 500 or 408 } answered:
                 await Fail("UNKNOWN", new Failure(FailureKind.UNCERTAIN, FailureCodes.ServerError, $"Xero answered {answered.Status}. It is looked up before anything is sent again."), settles: false);
                 break;
             case XeroReply.Answered answered:
@@ -105,20 +127,28 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
         }
     }
 
-    async Task SendHalfAsync(XeroSession session, XeroSyncType type, IReadOnlyList<ClaimedSync> half, CancellationToken stopping)
+    /// <param name="apart">After which it is due again when there is no call for it: with its other half it would only be refused once more.</param>
+    async Task SendPartAsync(XeroSession session, XeroSyncType type, IReadOnlyList<ClaimedSync> part, Bisection bisection, TimeSpan apart, CancellationToken stopping)
     {
-        if (!stopping.IsCancellationRequested && await session.ReserveAsync(CancellationToken.None) is { } slot)
-            await SendAsync(session, type, half, slot, stopping);
+        // The reserve may be used: what stands between the good rows and Xero is found in a dozen calls at most.
+        if (!stopping.IsCancellationRequested && await session.ReserveAsync(forLook: true, CancellationToken.None) is { } slot)
+            await SendAsync(session, type, part, slot, bisection, stopping);
         else
-            await queue.GiveBackAsync(half, session.Owner, TimeSpan.Zero, CancellationToken.None);
+            await queue.GiveBackAsync(part, session.Owner, apart, CancellationToken.None);
     }
 
-    IEnumerable<SyncResult> ReadInvoices(XeroSession session, IReadOnlyList<ClaimedSync> syncs, byte[] body)
+    List<SyncResult> ReadElements(XeroSession session, XeroSyncType type, IReadOnlyList<ClaimedSync> syncs, byte[] body) => type == XeroSyncType.INVOICE
+        ? ReadElements(syncs, XeroAnswer.Invoices(body), invoice => invoice.Number, (sync, invoice) => Judge(session, sync, invoice))
+        : ReadElements(syncs, XeroAnswer.Payments(body), payment => payment.Reference, Judge);
+
+    /// <summary>By our own number or reference, never by position.</summary>
+    List<SyncResult> ReadElements<T>(IReadOnlyList<ClaimedSync> syncs, List<T>? elements, Func<T, string?> name, Func<ClaimedSync, T, SyncResult> judge)
     {
-        if (XeroAnswer.Invoices(body) is not { } invoices)
-            return outcomes.Failed(syncs, "send", Unreadable, settles: false);
-        var byNumber = invoices.ToLookup(invoice => invoice.Number, StringComparer.Ordinal);
-        return [.. syncs.Select(sync => byNumber[sync.DocumentNumber].ToList() is [var invoice] ? Judge(session, sync, invoice) : outcomes.Failed(sync, "send", NotMentioned, settles: false))];
+        if (elements is null)
+            return [.. outcomes.Failed(syncs, "send", Unreadable, settles: false)];
+        var byName = elements.ToLookup(name, StringComparer.Ordinal);
+        var judged = syncs.ToLookup(sync => byName[sync.DocumentNumber].Take(2).Count() == 1);
+        return [.. judged[true].Select(sync => judge(sync, byName[sync.DocumentNumber].Single())), .. outcomes.Failed([.. judged[false]], "send", NotMentioned, settles: false)];
     }
 
     SyncResult Judge(XeroSession session, ClaimedSync sync, XeroInvoice invoice)
@@ -135,14 +165,6 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
         }
         session.Saw(invoice);
         return Outcomes.Succeeded(sync, "send", invoice.Id, XeroAnswer.Small(invoice));
-    }
-
-    IEnumerable<SyncResult> ReadPayments(IReadOnlyList<ClaimedSync> syncs, byte[] body)
-    {
-        if (XeroAnswer.Payments(body) is not { } payments)
-            return outcomes.Failed(syncs, "send", Unreadable, settles: false);
-        var byReference = payments.ToLookup(payment => payment.Reference, StringComparer.Ordinal);
-        return [.. syncs.Select(sync => byReference[sync.DocumentNumber].ToList() is [var payment] ? Judge(sync, payment) : outcomes.Failed(sync, "send", NotMentioned, settles: false))];
     }
 
     SyncResult Judge(ClaimedSync sync, XeroPayment payment)
@@ -170,9 +192,20 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
     {
         var list = results.Select(result => result with { HttpStatus = outcome.HttpStatus, CorrelationId = outcome.CorrelationId }).ToList();
         var written = await queue.CompleteAsync(session.Organisation, list, session.Owner, outcome, CancellationToken.None);
+        list.ForEach(session.Learn);
         metrics.Completed(list);
         if (written < list.Count)
             LogLateWorker(list.Count - written, list.Count);
+    }
+
+    /// <summary>What one claim's calls have told of batches that are refused as a whole.</summary>
+    sealed class Bisection
+    {
+        public const int MostRefusals = 16;
+        public int Refusals { get; set; }
+        public bool Accepted { get; set; }
+        /// <summary>One poisoned row, or several, leave something that is taken; what refuses everything is no poison, and 99 calls would not find it.</summary>
+        public bool IsHopeless => !Accepted && Refusals >= MostRefusals;
     }
 
     static string Word(XeroReply reply) => reply switch
@@ -195,6 +228,9 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Xero refused {Documents} documents as a whole; sending the halves alone")]
     partial void LogBisected(int documents);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Xero refused {Documents} documents as a whole with {Status}, as it did {Refusals} smaller requests: no document is to blame, they wait for their back-off")]
+    partial void LogGivenUp(int documents, int status, int refusals);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The lease of {Lost} of {Documents} syncs was lost during the call; nothing is written about them, recovery looks them up")]
     partial void LogLateWorker(int lost, int documents);

@@ -26,6 +26,12 @@ sealed record ClaimedSync
     public required string? XeroInvoiceId { get; init; }
     public required string? XeroPaymentId { get; init; }
     public required int RetryCount { get; init; }
+    /// <summary>Why it was not SUCCESS when it was claimed.</summary>
+    public required string? FailureCode { get; init; }
+    /// <summary>
+    /// Every request of it so far was refused, the open one because its number is taken: whatever bears that number, we did not make it.
+    /// </summary>
+    public required bool NumberIsAStrangers { get; init; }
     public required bool LinkCancelled { get; init; }
     public required string Trigger { get; init; }
     public required DateTime ClaimedAt { get; init; }

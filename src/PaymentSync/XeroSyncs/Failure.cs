@@ -24,6 +24,7 @@ static class FailureCodes
     public const string NoToken = "xero.no_token";
     public const string Forbidden = "xero.forbidden";
     public const string Refused = "xero.refused";
+    public const string BatchRefused = "xero.batch_refused";
     public const string TimedOut = "xero.timed_out";
     public const string ConnectionLost = "xero.connection_lost";
     public const string ServerError = "xero.server_error";
@@ -41,5 +42,6 @@ static class FailureCodes
     public const string DocumentMissing = "xero.document_missing";
     public const string SeveralMatches = "xero.several_matches";
     public const string AlreadyThere = "payment.already_there";
+    public const string LegacyPaymentUnknown = "legacy.payment_unknown";
     public const string MarkedFailed = "operator.marked_failed";
 }

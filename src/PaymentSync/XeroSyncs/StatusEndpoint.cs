@@ -14,8 +14,9 @@ static class StatusEndpoint
 
     /// <param name="OldestUnsyncedSeconds">Age of the oldest row that is not SUCCESS; null when all are.</param>
     /// <param name="Uncertain">Rows whose outcome in Xero is not known now.</param>
+    /// <param name="UncertainOverAnHour">Those of them, and those just being looked up, whose request was sent more than an hour ago: something keeps Xero from being read.</param>
     /// <param name="Failures">Failure codes of unfinished rows, most frequent first.</param>
-    internal sealed record Status(IReadOnlyDictionary<string, long> Syncs, double? OldestUnsyncedSeconds, long Uncertain, long EventsWaiting, IReadOnlyList<FailureCount> Failures, IReadOnlyList<TenantCalls> Calls);
+    internal sealed record Status(IReadOnlyDictionary<string, long> Syncs, double? OldestUnsyncedSeconds, long Uncertain, long UncertainOverAnHour, long EventsWaiting, IReadOnlyList<FailureCount> Failures, IReadOnlyList<TenantCalls> Calls);
 
     internal sealed record FailureCount(string Code, long Syncs);
 
@@ -50,6 +51,7 @@ static class StatusEndpoint
              WHERE c.status = 'ACTIVE' ORDER BY c.tenant_id LIMIT 1000
             """)
         { Parameters = { new() { Value = xero.Value.CallsPerDay }, new() { Value = (long)xero.Value.BatchSize } } });
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(OpenRequests.OverAnHour));
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
         var counts = Enum.GetNames<XeroSyncStatus>().ToDictionary(name => name, _ => 0L, StringComparer.Ordinal);
         while (await reader.ReadAsync(cancellationToken))
@@ -69,6 +71,8 @@ static class StatusEndpoint
             calls.Add(new TenantCalls(reader.GetString(0), left, reader.GetInt64(2), reader.NullableValue<DateTime>(3), reader.Nullable<string>(4), backlog, needed,
                 backlog == 0 ? null : time.GetUtcNow() + CallForecast.TimeFor(needed, left, xero.Value)));
         }
-        return TypedResults.Ok(new Status(counts, oldest, uncertain, events, failures, calls));
+        await reader.NextResultAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        return TypedResults.Ok(new Status(counts, oldest, uncertain, reader.GetInt64(0), events, failures, calls));
     }
 }

@@ -37,7 +37,10 @@ sealed class SyncQueue(NpgsqlDataSource database)
                       r.absent_counts_from, s.absent_since, s.released, CASE WHEN s.sync_type = 'INVOICE' THEN s.xero_invoice_id ELSE i.xero_invoice_id END, s.xero_payment_id,
                       s.retry_count, l.status = 'CANCELED' OR p.cancelled_at IS NOT NULL,
                       CASE WHEN s.open_request_id IS NOT NULL THEN 'VERIFY' WHEN d.due_because IS NOT NULL THEN d.due_because WHEN s.attempt = 1 THEN 'FIRST' ELSE 'RETRY' END,
-                      (SELECT paymentsync.now())
+                      (SELECT paymentsync.now()), s.failure_code,
+                      CASE WHEN s.open_request_id IS NULL THEN false ELSE (
+                        SELECT coalesce(bool_and(a.failure_code = 'xero.number_taken' OR a.outcome NOT IN ('UNCERTAIN', 'LOST')) AND bool_or(a.request_id = s.open_request_id AND a.failure_code = 'xero.number_taken'), false)
+                          FROM paymentsync.sync_attempts a WHERE a.sync_id = s.id AND a.request_id IS NOT NULL) END
             """);
         command.Parameters.AddWithValue(organisation);
         command.Parameters.AddWithValue(type);
@@ -71,6 +74,8 @@ sealed class SyncQueue(NpgsqlDataSource database)
                 LinkCancelled = reader.GetBoolean(15),
                 Trigger = reader.GetString(16),
                 ClaimedAt = reader.GetDateTime(17),
+                FailureCode = reader.Nullable<string>(18),
+                NumberIsAStrangers = reader.GetBoolean(19),
             });
         }
         return claimed;

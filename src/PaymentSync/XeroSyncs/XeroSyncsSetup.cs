@@ -7,6 +7,7 @@ static class XeroSyncsSetup
         builder.Services.AddSingleton<SyncQueue>();
         builder.Services.AddSingleton<IntentJournal>();
         builder.Services.AddSingleton<Outcomes>();
+        builder.Services.AddSingleton<OpenRequests>();
         builder.Services.AddSingleton(Random.Shared);
     }
 

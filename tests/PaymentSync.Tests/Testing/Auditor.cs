@@ -45,7 +45,10 @@ sealed class Auditor(World world)
         SELECT format('sync %s was sent again in %s, although nobody had looked for what %s brought', sync_id, id, before) FROM sent
          WHERE before IS NOT NULL AND coalesce(before_outcome, 'OPEN') NOT IN ('REFUSED', 'NOT_SENT')
            AND NOT EXISTS (SELECT 1 FROM paymentsync.sync_attempts a WHERE a.sync_id = sent.sync_id AND a.ended_at BETWEEN sent.before_at AND sent.sent_at
-                             AND (a.outcome = 'ABSENT' OR (a.request_id = sent.before AND a.outcome IN ('TRANSIENT', 'NEEDS_ACTION', 'PERMANENT'))))
+                             AND (a.outcome = 'ABSENT' OR (a.request_id = sent.before AND a.outcome IN ('TRANSIENT', 'NEEDS_ACTION', 'PERMANENT'))
+                                  -- A look found what bears the number, and it is no live document of ours: a person gave the row another.
+                                  OR (a.stage = 'look' AND a.failure_code IN ('xero.document_voided', 'xero.document_mismatch')
+                                      AND EXISTS (SELECT 1 FROM paymentsync.xero_syncs_archive r WHERE r.sync_id = sent.sync_id AND r.kept_sync_id = r.sync_id AND r.archived_at BETWEEN a.ended_at AND sent.sent_at))))
         """, reader => reader.GetString(0)));
 
     async Task CheckLedgersAsync(List<string> problems)

@@ -85,6 +85,8 @@ sealed class World : IAsyncDisposable
             ["Xero:ClientSecret"] = "simulator-secret-do-not-use",
             ["Xero:CallTimeout"] = "00:00:05",
             ["Xero:MaxIntentAge"] = "00:00:05",
+            // So that a scenario can count its own calls; those that are about what organisations are set to turn it on.
+            ["Xero:PreFlight"] = "false",
             ["Worker:Enabled"] = worker ? "true" : "false",
             ["Worker:WakeDelay"] = "00:00:00.05",
             ["Worker:SweepInterval"] = "00:00:00.2",
