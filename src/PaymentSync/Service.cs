@@ -29,7 +29,7 @@ public static class Service
         builder.AddXeroSyncs();
         builder.AddJobs();
         builder.AddXero();
-        builder.Services.AddSingleton<LostLeases>();
+        builder.AddRecovery();
         builder.AddOperators();
         builder.AddTelemetry();
 
@@ -43,6 +43,7 @@ public static class Service
         app.MapJobs();
         app.MapXeroConnections();
         app.MapReplay();
+        app.MapRecovery();
         app.MapHealth();
         app.MapOpenApi();
         return app;

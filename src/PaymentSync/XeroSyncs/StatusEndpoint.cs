@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using PaymentSync.Database;
 using PaymentSync.OperatorConsole;
+using PaymentSync.Recovery;
 using PaymentSync.Xero;
 
 namespace PaymentSync.XeroSyncs;
@@ -15,7 +16,7 @@ static class StatusEndpoint
     /// <param name="OldestUnsyncedSeconds">Age of the oldest row that is not SUCCESS; null when all are.</param>
     /// <param name="Uncertain">Rows whose outcome in Xero is not known now.</param>
     /// <param name="Failures">Failure codes of unfinished rows, most frequent first.</param>
-    internal sealed record Status(IReadOnlyDictionary<string, long> Syncs, double? OldestUnsyncedSeconds, long Uncertain, long EventsWaiting, IReadOnlyList<FailureCount> Failures, IReadOnlyList<TenantCalls> Calls);
+    internal sealed record Status(IReadOnlyDictionary<string, long> Syncs, double? OldestUnsyncedSeconds, long Uncertain, long EventsWaiting, IReadOnlyList<FailureCount> Failures, IReadOnlyList<TenantCalls> Calls, RecoveryHealth.Present Recovery);
 
     internal sealed record FailureCount(string Code, long Syncs);
 
@@ -25,7 +26,7 @@ static class StatusEndpoint
     /// <param name="BacklogClearsAt">When those calls can have been made; null without a backlog.</param>
     internal sealed record TenantCalls(string TenantId, int LeftToday, long LastMinute, DateTime? BlockedUntil, string? BlockedBecause, long Backlog, long CallsNeeded, DateTimeOffset? BacklogClearsAt);
 
-    static async Task<Ok<Status>> ShowAsync(NpgsqlDataSource database, IOptions<XeroOptions> xero, TimeProvider time, CancellationToken cancellationToken)
+    static async Task<Ok<Status>> ShowAsync(NpgsqlDataSource database, IOptions<XeroOptions> xero, RecoveryHealth recovery, TimeProvider time, CancellationToken cancellationToken)
     {
         // SUCCESS is read from the totals: overviews must stay fast at ten million rows. The rest is counted, it is few.
         await using var batch = database.CreateBatch();
@@ -69,6 +70,6 @@ static class StatusEndpoint
             calls.Add(new TenantCalls(reader.GetString(0), left, reader.GetInt64(2), reader.NullableValue<DateTime>(3), reader.Nullable<string>(4), backlog, needed,
                 backlog == 0 ? null : time.GetUtcNow() + CallForecast.TimeFor(needed, left, xero.Value)));
         }
-        return TypedResults.Ok(new Status(counts, oldest, uncertain, events, failures, calls));
+        return TypedResults.Ok(new Status(counts, oldest, uncertain, events, failures, calls, await recovery.PresentAsync(cancellationToken)));
     }
 }
