@@ -74,6 +74,22 @@ public sealed class Causes : Migration
     protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("09_causes.sql"));
 }
 
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000010_Recovery")]
+public sealed class Recovery : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("10_recovery.sql"));
+}
+
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000010_RecoveryIndexes")]
+public sealed class RecoveryIndexes : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder)
+    {
+        foreach (var statement in SqlFile.Statements("10_recovery_indexes.sql"))
+            migrationBuilder.Sql(statement, suppressTransaction: true);
+    }
+}
+
 static class SqlFile
 {
     public static string Read(string name)

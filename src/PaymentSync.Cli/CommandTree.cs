@@ -52,6 +52,10 @@ static class CommandTree
             ReplayCommand.Build(globals),
             ResolveCommand.Build(globals),
             new Command("events", "What payment providers told us.") { Events.ListCommand.Build(globals), Events.ResolveCommand.Build(globals) },
+            new Command("recovery", "What crashes left behind and what contradicted itself: settled, or left to a person.")
+            {
+                Recovery.ReportsCommand.Build(globals), Recovery.ItemsCommand.Build(globals), Recovery.RunCommand.Build(globals), Recovery.ResolveCommand.Build(globals),
+            },
         };
         foreach (var option in globals.All)
             root.Add(option);

@@ -25,6 +25,9 @@ static class StatusCommand
             yield return ($"syncs {name}", count?.ToJsonString());
         yield return ("outcome not known now", status.Text("uncertain"));
         yield return ("events for a person", status.Text("eventsWaiting"));
+        yield return ("recovery items for a person", status["recovery"].Text("openItems"));
+        if (status["recovery"].Text("mode") == "true")
+            yield return ("recovery mode", $"on: {status["recovery"].Text("recovering")} or more syncs are being recovered, replays are refused");
         if (double.TryParse(status.Text("oldestUnsyncedSeconds"), CultureInfo.InvariantCulture, out var seconds))
             yield return ("oldest unfinished", TimeSpan.FromSeconds(Math.Round(seconds)).ToString("c", CultureInfo.InvariantCulture));
         foreach (var failure in status.Items("failures"))

@@ -32,7 +32,7 @@ public static class Service
             builder.Services.AddSingleton(chance);
         builder.AddJobs();
         builder.AddXero();
-        builder.Services.AddSingleton<LostLeases>();
+        builder.AddRecovery();
         builder.AddOperators();
         builder.AddTelemetry();
 
@@ -46,6 +46,7 @@ public static class Service
         app.MapJobs();
         app.MapXeroConnections();
         app.MapReplay();
+        app.MapRecovery();
         app.MapHealth();
         app.MapOpenApi();
         return app;

@@ -11,7 +11,7 @@ sealed record RecurringJob(string Name, string Description, TimeSpan Every, Func
 /// <summary>The named jobs. An engine runs them by name, and so does <c>POST /api/jobs/{name}/run</c>.</summary>
 sealed class RecurringJobs
 {
-    public RecurringJobs(UnlinkedPayments unlinked, LostLeases lost, Sweep sweep, ConnectionUpkeep connections, OAuthStates states, Causes causes, LegacyPayments legacy, OpenRequests open, Wakes wakes)
+    public RecurringJobs(UnlinkedPayments unlinked, RecoveryRun recovery, Sweep sweep, ConnectionUpkeep connections, OAuthStates states, Causes causes, LegacyPayments legacy, OpenRequests open, Wakes wakes)
     {
         string Wake(IReadOnlyCollection<Guid> organisations, string sentence)
         {
@@ -23,8 +23,10 @@ sealed class RecurringJobs
         [
             new("unlinked-payments", "Makes money visible that named no payment link and that no other event explained within an hour.", TimeSpan.FromMinutes(5),
                 async cancellationToken => $"{await unlinked.MarkAsync(cancellationToken)} payments without a link are now UNMATCHED."),
-            new("recovery", "Gives back rows whose worker is gone.", TimeSpan.FromMinutes(1),
-                async cancellationToken => Wake(await lost.GiveBackAsync(cancellationToken), "had rows of workers that are gone")),
+            new("recovery", "Finds what crashes left behind or what contradicts itself, settles it or leaves it to a person.", TimeSpan.FromMinutes(1),
+                async cancellationToken => await recovery.RunAsync("TIMER", dryRun: false, cancellationToken) is { } report
+                    ? $"Found {report.Found}, done {report.Done}, left to a person {report.LeftToAPerson}."
+                    : "Another run is at it."),
             new("sweep", "Wakes organisations that have due rows.", TimeSpan.FromMinutes(1),
                 async cancellationToken => Wake(await sweep.RunAsync(cancellationToken), "have due rows")),
             new("xero-connections", "Renews idle Xero connections, tries again those that got no answer, and warns 7, 3 and 1 days before a refresh token dies.", TimeSpan.FromMinutes(5),

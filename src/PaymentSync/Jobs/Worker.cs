@@ -7,10 +7,11 @@ using PaymentSync.Recovery;
 namespace PaymentSync.Jobs;
 
 /// <summary>Drains organisations as they are woken, many at once and each by one drain; sweeps for what no wake told.</summary>
-sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, LostLeases lost, IHostApplicationLifetime lifetime, IOptions<WorkerOptions> options, ILogger<Worker> log)
+sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, RecoveryRun recovery, IHostApplicationLifetime lifetime, IOptions<WorkerOptions> options, ILogger<Worker> log)
     : BackgroundService
 {
     readonly ConcurrentDictionary<Guid, Task> _draining = new();
+    bool _recovered;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -78,8 +79,8 @@ sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, LostLeases lo
 
     async Task RecoverAsync(CancellationToken stopping)
     {
-        foreach (var organisation in await lost.GiveBackAsync(stopping))
-            wakes.Wake(organisation);
+        await recovery.RunAsync(_recovered ? "TIMER" : "START", dryRun: false, stopping);
+        _recovered = true;
     }
 
     async Task EveryAsync(TimeSpan interval, Func<CancellationToken, Task> run, CancellationToken stopping)

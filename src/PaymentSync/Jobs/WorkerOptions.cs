@@ -10,7 +10,7 @@ sealed class WorkerOptions
     public bool Enabled { get; set; } = true;
     /// <summary>How often every worker looks for due rows, whatever wakes were lost. At least 100 ms.</summary>
     public TimeSpan SweepInterval { get; set; } = TimeSpan.FromSeconds(3);
-    /// <summary>How often rows whose lease ran out are given back. At least 1 s.</summary>
+    /// <summary>How often every worker looks for what crashes left behind and what contradicts itself. At least 1 s.</summary>
     public TimeSpan RecoveryInterval { get; set; } = TimeSpan.FromMinutes(1);
     /// <summary>How long a wake waits for company, so that payments that come together go to Xero together. 0 to 1 min.</summary>
     public TimeSpan WakeDelay { get; set; } = TimeSpan.FromMilliseconds(750);

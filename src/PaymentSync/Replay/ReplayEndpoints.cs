@@ -4,6 +4,7 @@ using NpgsqlTypes;
 using PaymentSync.Database;
 using PaymentSync.Jobs;
 using PaymentSync.OperatorConsole;
+using PaymentSync.Recovery;
 using PaymentSync.XeroSyncs;
 
 namespace PaymentSync.Replay;
@@ -30,12 +31,14 @@ static class ReplayEndpoints
     /// </param>
     internal sealed record ResolveBody(string Action, string Reason);
 
-    static async Task<Results<Accepted<ReplayView>, Ok<ReplayView>, ProblemHttpResult>> ReplayAsync(ReplayBody body, NpgsqlDataSource database, Wakes wakes, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
+    internal static async Task<Results<Accepted<ReplayView>, Ok<ReplayView>, ProblemHttpResult>> ReplayAsync(ReplayBody body, NpgsqlDataSource database, Wakes wakes, RecoveryMode mode, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
     {
         if (string.IsNullOrWhiteSpace(body.Reason))
             return Problems.BadRequest("replay.invalid", "reason must say why.");
         if (body.SyncId is null == (body.PaymentLinkId is null || body.SyncType is null))
             return Problems.BadRequest("replay.invalid", "Name the sync by syncId, or by paymentLinkId and syncType.");
+        if (await mode.RefuseReplayAsync(cancellationToken) is { } recovering)
+            return recovering;
 
         // One guarded update; what the row was decides the answer. SUCCESS, a live lease and held codes are left alone.
         await using var command = database.CreateCommand("""
@@ -77,7 +80,7 @@ static class ReplayEndpoints
         };
     }
 
-    static async Task<Results<Accepted<ReplayView>, Ok<ReplayView>, ProblemHttpResult>> ResolveAsync(Guid id, ResolveBody body, NpgsqlDataSource database, Wakes wakes, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
+    internal static async Task<Results<Accepted<ReplayView>, Ok<ReplayView>, ProblemHttpResult>> ResolveAsync(Guid id, ResolveBody body, NpgsqlDataSource database, Wakes wakes, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
     {
         if (string.IsNullOrWhiteSpace(body.Reason))
             return Problems.BadRequest("resolve.invalid", "reason must say why.");

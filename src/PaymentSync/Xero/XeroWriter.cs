@@ -223,7 +223,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClie
     [LoggerMessage(Level = LogLevel.Information, Message = "{Resource} with {Documents} documents, request {RequestId}: {Reply}")]
     partial void LogSent(string resource, int documents, Guid requestId, string reply);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A lease among {Documents} claimed syncs was lost before they were sent; nothing is sent")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A lease among {Documents} claimed syncs was lost, or a link cancelled, before they were sent; nothing is sent, and what is still ours is claimed again")]
     partial void LogFenceLost(int documents);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Xero refused {Documents} documents as a whole; sending the halves alone")]

@@ -12,16 +12,17 @@ sealed class IntentJournal(NpgsqlDataSource database)
 {
     /// <summary>
     /// One statement, all or nothing: locks the members in id order, checks every fence, writes the request, marks the rows with it and
-    /// extends their leases. Repeating it for the same id and bytes (an immediate re-send) renews sent_at and the leases.
+    /// extends their leases. A link that was cancelled since its invoice was claimed is as good as a lost fence: the next claim holds it. Repeating it for the same id and bytes (an immediate re-send) renews sent_at and the leases.
     /// </summary>
-    /// <returns>False when any member is no longer ours: nothing was written, and nothing may be sent.</returns>
+    /// <returns>False when any member is no longer ours to send: nothing was written, and nothing may be sent.</returns>
     public async Task<bool> CommitAsync(Intent intent, string owner, TimeSpan lease, TimeSpan callTimeout, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand("""
             WITH member AS (SELECT * FROM unnest($1, $2) AS m (id, attempt)),
             held AS MATERIALIZED (
-              SELECT s.id FROM xero_syncs s JOIN member m ON m.id = s.id
+              SELECT s.id FROM xero_syncs s JOIN member m ON m.id = s.id JOIN payment_links l ON l.id = s.payment_link_id
                WHERE s.attempt = m.attempt AND s.status = 'RETRYING' AND s.lease_owner = $3 AND coalesce(s.open_request_id, $4) = $4
+                 AND NOT (s.sync_type = 'INVOICE' AND l.status = 'CANCELED' AND NOT ('link.cancelled' = ANY (s.released)))
                ORDER BY s.id
                FOR UPDATE OF s),
             whole AS (SELECT count(*) = cardinality($1) AS ours FROM held),

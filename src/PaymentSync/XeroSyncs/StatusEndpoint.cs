@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using PaymentSync.Database;
 using PaymentSync.OperatorConsole;
+using PaymentSync.Recovery;
 using PaymentSync.Xero;
 
 namespace PaymentSync.XeroSyncs;
@@ -16,7 +17,8 @@ static class StatusEndpoint
     /// <param name="Uncertain">Rows whose outcome in Xero is not known now.</param>
     /// <param name="UncertainOverAnHour">Those of them, and those just being looked up, whose request was sent more than an hour ago: something keeps Xero from being read.</param>
     /// <param name="Failures">Failure codes of unfinished rows, most frequent first.</param>
-    internal sealed record Status(IReadOnlyDictionary<string, long> Syncs, double? OldestUnsyncedSeconds, long Uncertain, long UncertainOverAnHour, long EventsWaiting, IReadOnlyList<FailureCount> Failures, IReadOnlyList<TenantCalls> Calls);
+    internal sealed record Status(IReadOnlyDictionary<string, long> Syncs, double? OldestUnsyncedSeconds, long Uncertain, long UncertainOverAnHour, long EventsWaiting, IReadOnlyList<FailureCount> Failures, IReadOnlyList<TenantCalls> Calls,
+        RecoveryHealth.Present Recovery);
 
     internal sealed record FailureCount(string Code, long Syncs);
 
@@ -26,7 +28,7 @@ static class StatusEndpoint
     /// <param name="BacklogClearsAt">When those calls can have been made; null without a backlog.</param>
     internal sealed record TenantCalls(string TenantId, int LeftToday, long LastMinute, DateTime? BlockedUntil, string? BlockedBecause, long Backlog, long CallsNeeded, DateTimeOffset? BacklogClearsAt);
 
-    static async Task<Ok<Status>> ShowAsync(NpgsqlDataSource database, IOptions<XeroOptions> xero, TimeProvider time, CancellationToken cancellationToken)
+    static async Task<Ok<Status>> ShowAsync(NpgsqlDataSource database, IOptions<XeroOptions> xero, RecoveryHealth recovery, TimeProvider time, CancellationToken cancellationToken)
     {
         // SUCCESS is read from the totals: overviews must stay fast at ten million rows. The rest is counted, it is few.
         await using var batch = database.CreateBatch();
@@ -73,6 +75,6 @@ static class StatusEndpoint
         }
         await reader.NextResultAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
-        return TypedResults.Ok(new Status(counts, oldest, uncertain, reader.GetInt64(0), events, failures, calls));
+        return TypedResults.Ok(new Status(counts, oldest, uncertain, reader.GetInt64(0), events, failures, calls, await recovery.PresentAsync(cancellationToken)));
     }
 }
