@@ -4,6 +4,7 @@ using PaymentSync.Jobs;
 using PaymentSync.OperatorConsole;
 using PaymentSync.Recovery;
 using PaymentSync.Replay;
+using PaymentSync.Retention;
 using PaymentSync.StripeWebhooks;
 using PaymentSync.Telemetry;
 using PaymentSync.Xero;
@@ -30,6 +31,7 @@ public static class Service
         builder.AddJobs();
         builder.AddXero();
         builder.Services.AddSingleton<LostLeases>();
+        builder.AddRetention();
         builder.AddOperators();
         builder.AddTelemetry();
 

@@ -1,5 +1,6 @@
 using PaymentSync.Confirmation;
 using PaymentSync.Recovery;
+using PaymentSync.Retention;
 using PaymentSync.Xero;
 
 namespace PaymentSync.Jobs;
@@ -10,7 +11,7 @@ sealed record RecurringJob(string Name, string Description, TimeSpan Every, Func
 /// <summary>The named jobs. An engine runs them by name, and so does <c>POST /api/jobs/{name}/run</c>.</summary>
 sealed class RecurringJobs
 {
-    public RecurringJobs(UnlinkedPayments unlinked, LostLeases lost, Sweep sweep, ConnectionUpkeep connections, OAuthStates states, Wakes wakes)
+    public RecurringJobs(UnlinkedPayments unlinked, LostLeases lost, Sweep sweep, ConnectionUpkeep connections, OAuthStates states, RetentionJob retention, Wakes wakes)
     {
         string Wake(IReadOnlyCollection<Guid> organisations, string sentence)
         {
@@ -30,6 +31,7 @@ sealed class RecurringJobs
                 connections.RunAsync),
             new("oauth-states", "Removes authorisations that were begun and never came back.", TimeSpan.FromMinutes(10),
                 async cancellationToken => $"{await states.CleanUpAsync(cancellationToken)} half-used authorisations were removed."),
+            new("retention", "Deletes what is over and old: settled events, the journal of finished syncs, reports, counters.", TimeSpan.FromHours(1), retention.RunAsync),
         ];
     }
 

@@ -7,12 +7,14 @@ static class XeroSyncsSetup
         builder.Services.AddSingleton<SyncQueue>();
         builder.Services.AddSingleton<IntentJournal>();
         builder.Services.AddSingleton<Outcomes>();
+        builder.Services.AddSingleton<Journal>();
         builder.Services.AddSingleton(Random.Shared);
     }
 
     public static void MapXeroSyncs(this WebApplication app)
     {
         app.MapSyncs();
+        app.MapJournal();
         app.MapStatus();
     }
 }
