@@ -37,9 +37,12 @@ sealed class Deployment : IAsyncDisposable
     public HttpClient Simulator { get; private set; } = null!;
 
     /// <summary>Runs a test on a new deployment, audits what it left behind, and shows every program's last words when it fails.</summary>
-    public static async Task RunAsync(PostgresServer server, Func<Deployment, Task> test)
+    public static async Task RunAsync(PostgresServer server, Func<Deployment, Task> test) => await RunAsync(await server.CreateDatabaseAsync(), test);
+
+    /// <inheritdoc cref="RunAsync(PostgresServer, Func{Deployment, Task})"/>
+    public static async Task RunAsync(PostgresDatabase database, Func<Deployment, Task> test)
     {
-        await using var deployment = new Deployment(await server.CreateDatabaseAsync());
+        await using var deployment = new Deployment(database);
         try
         {
             await deployment.StartSimulatorAsync();

@@ -47,6 +47,9 @@ public sealed class KillMatrixTests(PostgresServer server)
         Say(clock, $"seed {seed}: {gate.Points.Count} points, {run.Kills} kills, {run.KillsDuringRecovery} of them during the recovery from an earlier one; {run.Told} payments, each booked once");
         (await deployment.DocumentsAsync()).ShouldBe((run.Told, run.Told));
         (await deployment.RowsAsync()).Count.ShouldBe(2 * run.Told);
+        // Whatever the moment of death, what left had been written down.
+        var journalled = await deployment.Database.QueryAsync("SELECT idempotency_key FROM paymentsync.requests", reader => reader.GetString(0));
+        gate.Keys.ShouldBeSubsetOf(journalled);
         run.KillsDuringRecovery.ShouldBeGreaterThan(0);
         if (Rounds is not null)
             run.NotReached.ShouldNotContain(point => point.Kind == PointKind.Call || point.Kind == PointKind.Change);

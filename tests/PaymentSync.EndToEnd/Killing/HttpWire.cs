@@ -14,6 +14,8 @@ sealed partial class HttpWire(KillGate gate, Stream client, Uri server)
         var body = new byte[LengthOf(head)];
         await client.ReadExactlyAsync(body, process);
         await gate.UnlessDyingAsync(process);
+        if (Key().Match(head) is { Success: true } found)
+            gate.Intended(found.Groups["key"].Value);
         var words = head.Split(' ', 3);
         var what = $"{words[0]} {Ids().Replace(words[1].Split('?')[0], "{id}")}";
         var death = body.Length > 1 ? gate.Meet(PointKind.Call, what, Moment.Before, Moment.Torn, Moment.After) : gate.Meet(PointKind.Call, what, Moment.Before, Moment.After);
@@ -63,6 +65,9 @@ sealed partial class HttpWire(KillGate gate, Stream client, Uri server)
 
     [GeneratedRegex(@"\r\nContent-Length: *(?<bytes>\d+)", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Length();
+
+    [GeneratedRegex(@"\r\nIdempotency-Key: *(?<key>[^\r ]+)", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Key();
 
     [GeneratedRegex("[0-9a-f]{8}-[0-9a-f-]{27}", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Ids();

@@ -24,6 +24,7 @@ sealed class KillGate : IAsyncDisposable
     readonly CancellationTokenSource _end = new();
     readonly ConcurrentDictionary<string, int> _seen = new(StringComparer.Ordinal);
     readonly ConcurrentDictionary<KillPoint, bool> _points = new();
+    readonly ConcurrentDictionary<string, bool> _keys = new(StringComparer.Ordinal);
     readonly ConcurrentDictionary<Task, bool> _serving = new();
     readonly Lock _lock = new();
     readonly List<Task> _listening = [];
@@ -57,6 +58,9 @@ sealed class KillGate : IAsyncDisposable
     public IReadOnlyCollection<KillPoint> Points => [.. _points.Keys];
     /// <summary>How often each message was met, over all processes.</summary>
     public IReadOnlyDictionary<string, int> Seen => _seen;
+
+    /// <summary>The idempotency keys of all calls that left a process.</summary>
+    public IReadOnlyCollection<string> Keys => [.. _keys.Keys];
 
     /// <summary>From now on serves this process, and kills it at the point's n-th hit; null lets everything through.</summary>
     public void Arm(KillPoint? point, int hit)
@@ -93,6 +97,8 @@ sealed class KillGate : IAsyncDisposable
         lock (_lock)
             return _armed is { } point && point.What == what && !_dying && --_hitsLeft == 0 ? point.Moment : null;
     }
+
+    internal void Intended(string key) => _keys.TryAdd(key, true);
 
     /// <summary>Kills the process; never returns, as nothing more comes from it.</summary>
     internal async Task DieAsync(CancellationToken process)
