@@ -90,6 +90,12 @@ public sealed class RecoveryIndexes : Migration
     }
 }
 
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000011_Retention")]
+public sealed class Retention : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("11_retention.sql"));
+}
+
 static class SqlFile
 {
     public static string Read(string name)

@@ -42,12 +42,24 @@ sealed class Api(string who, Uri address, string? key) : IDisposable
         return Read(text) ?? throw new ApiException($"{who} at {address} answered {method} {path} without JSON. Is another program listening there?");
     }
 
+    /// <summary>An answer of any length, line by line as it comes.</summary>
+    public async IAsyncEnumerable<string> LinesAsync(string path, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(path, UriKind.Relative));
+        using var answer = await SendAsync(request, cancellationToken, HttpCompletionOption.ResponseHeadersRead);
+        if (!answer.IsSuccessStatusCode)
+            throw new ApiException(Sentence((int)answer.StatusCode, await answer.Content.ReadAsStringAsync(cancellationToken)));
+        using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(cancellationToken));
+        while (await lines.ReadLineAsync(cancellationToken) is { } line)
+            yield return line;
+    }
+
     /// <summary>The bare exchange; the answer's status is the caller's business.</summary>
-    public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken, HttpCompletionOption until = HttpCompletionOption.ResponseContentRead)
     {
         try
         {
-            return await _client.SendAsync(request, cancellationToken);
+            return await _client.SendAsync(request, until, cancellationToken);
         }
         catch (HttpRequestException problem)
         {

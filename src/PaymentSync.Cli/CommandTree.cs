@@ -48,7 +48,8 @@ static class CommandTree
         {
             DemoCommand.Build(globals),
             StatusCommand.Build(globals),
-            new Command("syncs", "What Xero must be told, one sync for each invoice and each payment.") { Syncs.ListCommand.Build(globals), Syncs.ShowCommand.Build(globals) },
+            new Command("syncs", "What Xero must be told, one sync for each invoice and each payment.") { Syncs.ListCommand.Build(globals), Syncs.ShowCommand.Build(globals), Syncs.JournalCommand.Build(globals) },
+            JournalCommand.Build(globals),
             ReplayCommand.Build(globals),
             ResolveCommand.Build(globals),
             new Command("events", "What payment providers told us.") { Events.ListCommand.Build(globals), Events.ResolveCommand.Build(globals) },

@@ -4,6 +4,7 @@ using PaymentSync.Jobs;
 using PaymentSync.OperatorConsole;
 using PaymentSync.Recovery;
 using PaymentSync.Replay;
+using PaymentSync.Retention;
 using PaymentSync.StripeWebhooks;
 using PaymentSync.Telemetry;
 using PaymentSync.Xero;
@@ -33,6 +34,7 @@ public static class Service
         builder.AddJobs();
         builder.AddXero();
         builder.AddRecovery();
+        builder.AddRetention();
         builder.AddOperators();
         builder.AddTelemetry();
 

@@ -22,6 +22,7 @@ sealed class Deployment : IAsyncDisposable
     public const string AdminKey = "admin-key-for-end-to-end-1";
     const string MasterKey = "end-to-end master key, not a secret";
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    const int MostLogs = 6;
 
     readonly ConcurrentQueue<Node> _nodes = [];
     readonly string _logs = Directory.CreateTempSubdirectory("paymentsync-e2e-").FullName;
@@ -36,9 +37,12 @@ sealed class Deployment : IAsyncDisposable
     public HttpClient Simulator { get; private set; } = null!;
 
     /// <summary>Runs a test on a new deployment, audits what it left behind, and shows every program's last words when it fails.</summary>
-    public static async Task RunAsync(PostgresServer server, Func<Deployment, Task> test)
+    public static async Task RunAsync(PostgresServer server, Func<Deployment, Task> test) => await RunAsync(await server.CreateDatabaseAsync(), test);
+
+    /// <inheritdoc cref="RunAsync(PostgresServer, Func{Deployment, Task})"/>
+    public static async Task RunAsync(PostgresDatabase database, Func<Deployment, Task> test)
     {
-        await using var deployment = new Deployment(await server.CreateDatabaseAsync());
+        await using var deployment = new Deployment(database);
         try
         {
             await deployment.StartSimulatorAsync();
@@ -65,6 +69,14 @@ sealed class Deployment : IAsyncDisposable
     /// <summary>A node that is ready to serve.</summary>
     public async Task<Node> StartNodeAsync(string name, bool worker = true, Dictionary<string, string>? settings = null)
     {
+        var node = await LaunchNodeAsync(name, worker, settings);
+        await AnswersAsync(node.Program, node.Api, "/health/ready");
+        return node;
+    }
+
+    /// <summary>A node that was started, and may be ready soon, or dead.</summary>
+    public async Task<Node> LaunchNodeAsync(string name, bool worker = true, Dictionary<string, string>? settings = null)
+    {
         var address = FreeAddress();
         var all = ServiceSettings(Database.ConnectionString, address);
         foreach (var (key, value) in new Dictionary<string, string>(StringComparer.Ordinal)
@@ -89,7 +101,6 @@ sealed class Deployment : IAsyncDisposable
             all[key] = value;
         var node = new Node(await RunningProgram.StartAsync("PaymentSync", $"{name}-{Interlocked.Increment(ref _started)}", _logs, all), address);
         _nodes.Enqueue(node);
-        await AnswersAsync(node.Program, node.Api, "/health/ready");
         return node;
     }
 
@@ -128,7 +139,14 @@ sealed class Deployment : IAsyncDisposable
     /// <summary>An organisation with a Xero organisation of its own, connected.</summary>
     public async Task<Organisation> OrganisationAsync(Node node, string name, JsonObject? xero = null)
     {
-        var order = xero?.DeepClone().AsObject() ?? [];
+        var (organisation, tenant) = await FoundAsync(node, name, xero?.DeepClone().AsObject() ?? []);
+        await SendAsync(node, HttpMethod.Post, $"/api/organizations/{organisation.Id}/xero-connection",
+            new JsonObject { ["clientId"] = tenant["clientId"]!.GetValue<string>(), ["clientSecret"] = tenant["clientSecret"]!.GetValue<string>(), ["reason"] = "test" });
+        return organisation;
+    }
+
+    async Task<(Organisation Organisation, JsonNode Tenant)> FoundAsync(Node node, string name, JsonObject order)
+    {
         order["name"] = name;
         using var founded = await Simulator.PostAsJsonAsync("/simulator/organisations", order);
         founded.EnsureSuccessStatusCode();
@@ -138,8 +156,21 @@ sealed class Deployment : IAsyncDisposable
             { "name": "?", "timeZone": "Europe/London", "booking": { "salesAccountCode": "200", "taxType": "NONE", "lineAmountTypes": "NoTax",
               "clearingAccounts": { "STRIPE": { "GBP": "090" } }, "invoicePrefix": "PL-", "contacts": "PerCustomer", "amountPolicy": "MustEqualLink", "lockDatePolicy": "Hold" } }
             """.Replace("?", name, StringComparison.Ordinal))!);
-        await SendAsync(node, HttpMethod.Post, $"/api/organizations/{organisation.Id}/xero-connection",
-            new JsonObject { ["clientId"] = tenant["clientId"]!.GetValue<string>(), ["clientSecret"] = tenant["clientSecret"]!.GetValue<string>(), ["reason"] = "test" });
+        return (organisation, tenant);
+    }
+
+    /// <summary>The same, connected by OAuth by the simulator's web app, which the node's settings name.</summary>
+    public async Task<Organisation> OrganisationByOAuthAsync(Node node, string name)
+    {
+        var (organisation, _) = await FoundAsync(node, name, order: []);
+        // The browser of a person who agrees: to Xero's page, and back with what it gave.
+        using var browser = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false });
+        using var asking = new HttpRequestMessage(HttpMethod.Get, new Uri(node.Address, $"/xero/connect?organizationId={organisation.Id}"));
+        asking.Headers.Authorization = node.Api.DefaultRequestHeaders.Authorization;
+        using var departed = await browser.SendAsync(asking);
+        using var agreed = await browser.GetAsync(new Uri($"{departed.Headers.Location}&simulator_tenant={organisation.TenantId}"));
+        using var back = await browser.GetAsync(agreed.Headers.Location);
+        back.IsSuccessStatusCode.ShouldBeTrue(await back.Content.ReadAsStringAsync());
         return organisation;
     }
 
@@ -173,7 +204,24 @@ sealed class Deployment : IAsyncDisposable
     }
 
     /// <summary>Signs and posts the payment's event as Stripe would.</summary>
-    public async Task PayAsync(Payment payment, params IReadOnlyList<Node> nodes)
+    public async Task PayAsync(Payment payment, params IReadOnlyList<Node> nodes) => await SendAsync(nodes, Event(payment));
+
+    /// <returns>The answer's status; null: nobody answered.</returns>
+    public async Task<int?> TellAsync(Payment payment, Node node)
+    {
+        try
+        {
+            using var request = Event(payment)();
+            using var answer = await node.Api.SendAsync(request);
+            return (int)answer.StatusCode;
+        }
+        catch (Exception problem) when (problem is HttpRequestException or OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
+    Func<HttpRequestMessage> Event(Payment payment)
     {
         var body = Encoding.UTF8.GetBytes($$"""
             { "id": "evt_{{Interlocked.Increment(ref _events).ToString("D8", CultureInfo.InvariantCulture)}}", "object": "event", "api_version": "2026-07-29.dahlia", "created": 1785400001,
@@ -181,13 +229,13 @@ sealed class Deployment : IAsyncDisposable
                 "livemode": false, "metadata": { "payment_link_id": "{{payment.Link}}" }, "mode": "payment", "payment_intent": "{{payment.Intent}}", "payment_status": "paid", "status": "complete" } },
               "livemode": false, "pending_webhooks": 1, "type": "checkout.session.completed" }
             """);
-        await SendAsync(nodes, () =>
+        return () =>
         {
             var request = new HttpRequestMessage(HttpMethod.Post, "/webhooks/stripe") { Content = new ByteArrayContent(body) };
             request.Content.Headers.ContentType = new("application/json");
             request.Headers.Add("Stripe-Signature", SignedStripeEvent.Sign(body, WebhookSecret, (DateTimeOffset.UtcNow + _ahead).ToUnixTimeSeconds()));
             return request;
-        });
+        };
     }
 
     public static Task AtOnceAsync<T>(IEnumerable<T> items, Func<T, Task> what) =>
@@ -314,7 +362,7 @@ sealed class Deployment : IAsyncDisposable
 
     void ShowLogs()
     {
-        foreach (var program in _nodes.Select(node => node.Program).Append(_simulator).OfType<RunningProgram>())
+        foreach (var program in _nodes.TakeLast(MostLogs).Select(node => node.Program).Append(_simulator).OfType<RunningProgram>())
         {
             Say($"---- {program.Name} (process {program.Id}), its last lines");
             foreach (var line in $"{program.Output}\n{program.Error}".Split('\n').TakeLast(60))

@@ -83,6 +83,21 @@ sealed class RunningProgram : IAsyncDisposable
         await kill.WaitForExitAsync();
     }
 
+    /// <summary>SIGKILL, at once: no other program is started for it.</summary>
+    public void Kill()
+    {
+        MayExit = true;
+        try
+        {
+            using var program = Process.GetProcessById(Id);
+            program.Kill();
+        }
+        catch (ArgumentException)
+        {
+            // It is gone already.
+        }
+    }
+
     /// <returns>Its exit code; 128 and the signal's number when it was killed by one.</returns>
     public async Task<int> ExitAsync(TimeSpan patience)
     {

@@ -1,5 +1,6 @@
 using PaymentSync.Confirmation;
 using PaymentSync.Recovery;
+using PaymentSync.Retention;
 using PaymentSync.Xero;
 using PaymentSync.XeroSyncs;
 
@@ -11,7 +12,7 @@ sealed record RecurringJob(string Name, string Description, TimeSpan Every, Func
 /// <summary>The named jobs. An engine runs them by name, and so does <c>POST /api/jobs/{name}/run</c>.</summary>
 sealed class RecurringJobs
 {
-    public RecurringJobs(UnlinkedPayments unlinked, RecoveryRun recovery, Sweep sweep, ConnectionUpkeep connections, OAuthStates states, Causes causes, LegacyPayments legacy, OpenRequests open, Wakes wakes)
+    public RecurringJobs(UnlinkedPayments unlinked, RecoveryRun recovery, Sweep sweep, ConnectionUpkeep connections, OAuthStates states, Causes causes, LegacyPayments legacy, OpenRequests open, RetentionJob retention, Wakes wakes)
     {
         string Wake(IReadOnlyCollection<Guid> organisations, string sentence)
         {
@@ -36,6 +37,7 @@ sealed class RecurringJobs
             new("open-requests", "Warns of requests to Xero whose outcome is unknown for more than an hour.", TimeSpan.FromMinutes(5), open.WarnAsync),
             new("oauth-states", "Removes authorisations that were begun and never came back.", TimeSpan.FromMinutes(10),
                 async cancellationToken => $"{await states.CleanUpAsync(cancellationToken)} half-used authorisations were removed."),
+            new("retention", "Deletes what is over and old: settled events, the journal of finished syncs, reports, counters.", TimeSpan.FromHours(1), retention.RunAsync),
         ];
     }
 

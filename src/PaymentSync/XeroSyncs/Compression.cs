@@ -23,4 +23,13 @@ static class Compression
             ArrayPool<byte>.Shared.Return(buffer);
         }
     }
+
+    /// <exception cref="InvalidDataException">It is not what <see cref="Compress"/> made.</exception>
+    public static byte[] Decompress(byte[] compressed)
+    {
+        using var plain = new MemoryStream();
+        using (var brotli = new BrotliStream(new MemoryStream(compressed), CompressionMode.Decompress))
+            brotli.CopyTo(plain);
+        return plain.ToArray();
+    }
 }

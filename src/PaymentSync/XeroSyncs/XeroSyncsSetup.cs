@@ -8,12 +8,14 @@ static class XeroSyncsSetup
         builder.Services.AddSingleton<IntentJournal>();
         builder.Services.AddSingleton<Outcomes>();
         builder.Services.AddSingleton<OpenRequests>();
+        builder.Services.AddSingleton<Journal>();
         builder.Services.AddSingleton(Random.Shared);
     }
 
     public static void MapXeroSyncs(this WebApplication app)
     {
         app.MapSyncs();
+        app.MapJournal();
         app.MapStatus();
     }
 }

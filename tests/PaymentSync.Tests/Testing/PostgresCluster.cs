@@ -29,18 +29,25 @@ public sealed class PostgresCluster : IAsyncDisposable
         fi
         bound=
         if command -v setpriv >/dev/null; then bound='setpriv --pdeathsig QUIT'; fi
-        $bound "$1/postgres" -D "$folder/data" -c unix_socket_directories="$folder" -c listen_addresses= -c max_connections=400 \
-            -c fsync=off -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0 >"$folder/log" 2>&1 </dev/null &
-        server=$!
-        until "$1/pg_isready" --quiet --host "$folder"; do
-            if ! kill -0 "$server" 2>/dev/null; then
-                cat "$folder/log" >&2
-                exit 1
-            fi
-            sleep 0.05
+        start() {
+            $bound "$1/postgres" -D "$folder/data" -c unix_socket_directories="$folder" -c listen_addresses= -c max_connections=400 \
+                -c fsync=off -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0 >>"$folder/log" 2>&1 </dev/null &
+            server=$!
+            until "$1/pg_isready" --quiet --host "$folder"; do
+                if ! kill -0 "$server" 2>/dev/null; then
+                    cat "$folder/log" >&2
+                    exit 1
+                fi
+                sleep 0.05
+            done
+            echo "$folder"
+        }
+        start "$1"
+        while read -r _; do
+            kill -QUIT "$server"
+            wait "$server" || true
+            start "$1"
         done
-        echo "$folder"
-        cat >/dev/null
         """;
 
     readonly Process _keeper;
@@ -85,6 +92,15 @@ public sealed class PostgresCluster : IAsyncDisposable
         _keeper.StandardInput.Close();
         await _keeper.WaitForExitAsync();
         _keeper.Dispose();
+    }
+
+    /// <summary>An immediate shutdown, as a crash of the server is, and its start. Returns when it answers again.</summary>
+    public async Task RestartAsync()
+    {
+        await _keeper.StandardInput.WriteLineAsync("restart");
+        await _keeper.StandardInput.FlushAsync();
+        if (await _keeper.StandardOutput.ReadLineAsync() is null)
+            throw new InvalidOperationException("PostgreSQL did not come back.");
     }
 
     /// <summary>For the test of what happens then.</summary>

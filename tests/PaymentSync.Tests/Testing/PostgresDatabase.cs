@@ -65,6 +65,16 @@ public sealed class PostgresDatabase : IAsyncDisposable
         return rows;
     }
 
+    /// <summary>After the server was restarted: connections of before are dead, and whoever got one would learn it.</summary>
+    internal void ForgetConnections()
+    {
+        _admin.Clear();
+        if (_source.IsValueCreated)
+            _source.Value.Clear();
+        if (_writer.IsValueCreated)
+            _writer.Value.Clear();
+    }
+
     /// <summary>From here on nobody connects: a database in use cannot be copied, and who prepared it may have left a pool behind.</summary>
     internal async Task SealAsync()
     {
