@@ -1,3 +1,5 @@
+using PaymentSync.Jobs;
+
 namespace PaymentSync.Confirmation;
 
 static class ConfirmationSetup
@@ -6,6 +8,9 @@ static class ConfirmationSetup
     {
         builder.Services.AddSingleton<Confirmer>();
         builder.Services.AddSingleton<UnlinkedPayments>();
+        builder.Services.AddRecurringJob<UnlinkedPayments>("unlinked-payments", TimeSpan.FromMinutes(5),
+            "Makes money visible that named no payment link and that no other event explained within an hour.",
+            async (unlinked, cancellationToken) => $"{await unlinked.MarkAsync(cancellationToken)} payments without a link are now UNMATCHED.");
     }
 
     public static void MapConfirmation(this WebApplication app)

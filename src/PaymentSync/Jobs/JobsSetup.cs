@@ -16,6 +16,8 @@ static class JobsSetup
         builder.Services.AddSingleton<Drain>();
         builder.Services.AddSingleton<Sweep>();
         builder.Services.AddSingleton<RecurringJobs>();
+        builder.Services.AddSingleton(provider => new RecurringJob("sweep", "Wakes organisations that have due rows.", TimeSpan.FromMinutes(1),
+            cancellationToken => WakeDueAsync(provider.GetRequiredService<Sweep>(), provider.GetRequiredService<Wakes>(), cancellationToken)));
         builder.Services.AddHostedService<Worker>();
         var runsJobs = builder.Configuration.GetValue("Worker:Enabled", defaultValue: true);
         switch (builder.Configuration["Jobs:Engine"] ?? "Quartz")
@@ -47,6 +49,14 @@ static class JobsSetup
             return Problems.NotFound("job.unknown", $"There is no job \"{name}\". Known: {string.Join(", ", jobs.All.Select(known => known.Name))}.");
         await audit.WriteAsync(http.User, "job.run", name, reason: null, cancellationToken);
         return TypedResults.Ok(new JobRun(name, await job.Run(cancellationToken)));
+    }
+
+    static async Task<string> WakeDueAsync(Sweep sweep, Wakes wakes, CancellationToken cancellationToken)
+    {
+        var due = await sweep.RunAsync(cancellationToken);
+        foreach (var organisation in due)
+            wakes.Wake(organisation);
+        return $"{due.Count} organisations have due rows.";
     }
 
     sealed record JobRun(string Name, string Result);

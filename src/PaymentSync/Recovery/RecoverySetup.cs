@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using PaymentSync.Jobs;
 
 namespace PaymentSync.Recovery;
 
@@ -15,5 +16,9 @@ static class RecoverySetup
         builder.Services.AddSingleton<RecoveryQueries>();
         builder.Services.AddSingleton<DocumentAdoption>();
         builder.Services.AddSingleton<RecoveryHealth>();
+        builder.Services.AddRecurringJob<RecoveryRun>("recovery", TimeSpan.FromMinutes(1), "Finds what crashes left behind or what contradicts itself, settles it or leaves it to a person.",
+            async (recovery, cancellationToken) => await recovery.RunAsync("TIMER", dryRun: false, cancellationToken) is { } report
+                ? $"Found {report.Found}, done {report.Done}, left to a person {report.LeftToAPerson}."
+                : "Another run is at it.");
     }
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using PaymentSync.Jobs;
 
 namespace PaymentSync.Retention;
 
@@ -9,5 +10,7 @@ static class RetentionSetup
         builder.Services.AddOptions<RetentionOptions>().BindConfiguration("Retention").ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<RetentionOptions>, RetentionOptionsRules>();
         builder.Services.AddSingleton<RetentionJob>();
+        builder.Services.AddRecurringJob<RetentionJob>("retention", TimeSpan.FromHours(1), "Deletes what is over and old: settled events, the journal of finished syncs, reports, counters.",
+            (retention, cancellationToken) => retention.RunAsync(cancellationToken));
     }
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using PaymentSync.Jobs;
 
 namespace PaymentSync.Xero;
 
@@ -29,5 +30,19 @@ static class XeroSetup
         builder.Services.AddSingleton<LegacyPayments>();
         builder.Services.AddSingleton<XeroWriter>();
         builder.Services.AddSingleton<XeroLookUps>();
+        AddJobs(builder.Services);
+    }
+
+    static void AddJobs(IServiceCollection services)
+    {
+        var everyFiveMinutes = TimeSpan.FromMinutes(5);
+        services.AddRecurringJob<ConnectionUpkeep>("xero-connections", everyFiveMinutes, "Renews idle Xero connections, tries again those that got no answer, and warns 7, 3 and 1 days before a refresh token dies.",
+            (connections, cancellationToken) => connections.RunAsync(cancellationToken));
+        services.AddRecurringJob<Causes>("xero-causes", everyFiveMinutes, "Makes due what waited for something in Xero that is mended now.",
+            (causes, cancellationToken) => causes.RunAsync(cancellationToken));
+        services.AddRecurringJob<LegacyPayments>("legacy-payments", everyFiveMinutes, "Looks up, once, the payments that the predecessor of an adopted database may have made.",
+            (payments, cancellationToken) => payments.RunAsync(cancellationToken));
+        services.AddRecurringJob<OAuthStates>("oauth-states", TimeSpan.FromMinutes(10), "Removes authorisations that were begun and never came back.",
+            async (states, cancellationToken) => $"{await states.CleanUpAsync(cancellationToken)} half-used authorisations were removed.");
     }
 }

@@ -1,3 +1,5 @@
+using PaymentSync.Jobs;
+
 namespace PaymentSync.XeroSyncs;
 
 static class XeroSyncsSetup
@@ -8,6 +10,8 @@ static class XeroSyncsSetup
         builder.Services.AddSingleton<IntentJournal>();
         builder.Services.AddSingleton<Outcomes>();
         builder.Services.AddSingleton<OpenRequests>();
+        builder.Services.AddRecurringJob<OpenRequests>("open-requests", TimeSpan.FromMinutes(5), "Warns of requests to Xero whose outcome is unknown for more than an hour.",
+            (requests, cancellationToken) => requests.WarnAsync(cancellationToken));
         builder.Services.AddSingleton<Journal>();
         builder.Services.AddSingleton(Random.Shared);
     }
