@@ -70,7 +70,7 @@ sealed class XeroClient : IDisposable
     public Task<XeroReply> PutAsync(string resource, byte[] body, string idempotencyKey, long intendedAt, XeroAccess access, CancellationToken cancellationToken)
     {
         var content = new IntentContent(body, "application/json", intendedAt, _options.MaxIntentAge);
-        var request = new HttpRequestMessage(HttpMethod.Put, Address($"{resource}?summarizeErrors=false&unitdp=4")) { Content = content };
+        var request = new HttpRequestMessage(HttpMethod.Put, Address(resource == "Invoices" ? "Invoices?summarizeErrors=false&unitdp=4" : $"{resource}?summarizeErrors=false")) { Content = content };
         request.Headers.Add("Idempotency-Key", idempotencyKey);
         return CallAsync(request, access, content, cancellationToken);
     }

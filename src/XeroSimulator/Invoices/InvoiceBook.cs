@@ -66,7 +66,9 @@ internal sealed class InvoiceBook(Organisation organisation)
         var amountTypes = input.LineAmountTypes ?? "Exclusive";
         var date = input.Date ?? write.Today;
         CheckFields(input, amountTypes, errors);
-        CheckCurrency(currency, errors);
+        if (!organisation.Settings.Currencies.Contains(currency))
+            errors.Add($"Organisation is not subscribed to currency {currency}");
+        CheckRate(currency, input.CurrencyRate, errors);
         if (organisation.Locked(date) is { } locked)
             errors.Add(locked);
         var contact = organisation.Contacts.ForDocument(input.Contact ?? NoContact, write.Now, write.ListedFrom, errors);
@@ -128,7 +130,13 @@ internal sealed class InvoiceBook(Organisation organisation)
         var date = input.Date ?? invoice.Date;
         CheckFields(input, amountTypes, errors);
         if (currency != invoice.CurrencyCode)
-            CheckCurrency(currency, errors);
+        {
+            // Xero says the same in two ways; which one where is not known, so both are to be met.
+            if (!organisation.Settings.Currencies.Contains(currency))
+                errors.Add($"The current organisation is not subscribed to currency '{currency}'.");
+            CheckRate(currency, input.CurrencyRate, errors);
+        }
+
         if ((organisation.Locked(invoice.Date) ?? organisation.Locked(date)) is { } locked)
             errors.Add(locked);
         var contact = input.Contact is null
@@ -200,14 +208,12 @@ internal sealed class InvoiceBook(Organisation organisation)
             errors.Add("Reference cannot be longer than 255 characters.");
         if (!AmountTypes.Contains(amountTypes))
             errors.Add($"'{amountTypes}' is not a valid value for LineAmountTypes.");
-        if (input.CurrencyRate is <= 0)
-            errors.Add("A currency rate must be specified");
     }
 
-    private void CheckCurrency(string currency, List<string> errors)
+    private void CheckRate(string currency, decimal? sent, List<string> errors)
     {
-        if (!organisation.Settings.Currencies.Contains(currency))
-            errors.Add($"Organisation is not subscribed to currency {currency}");
+        if (sent is <= 0 || (sent is null && DayRates.Find(currency, organisation.Settings.BaseCurrency) is null))
+            errors.Add("A currency rate must be specified");
     }
 
     private void CheckApproval(IReadOnlyList<InvoiceLine> lines, DateOnly? dueDate, decimal total, List<string> errors)

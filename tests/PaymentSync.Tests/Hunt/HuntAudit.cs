@@ -27,6 +27,11 @@ sealed class HuntAudit(World world, Plan plan, HuntRun run)
         var ledger = JsonNode.Parse(await world.Simulator.GetStringAsync("/simulator/ledger"))!["organisations"]!.AsArray().ToDictionary(node => node!["tenantId"]!.GetValue<string>(), node => node!, StringComparer.OrdinalIgnoreCase);
         foreach (var paid in plan.Payments.Where(payment => run.Heard.Contains(payment.Id)).GroupBy(payment => payment.Link))
             CheckLink(paid.Key, [.. paid], [.. rows[paid.Key.Id]], events, ledger[paid.Key.Organisation.TenantId.ToString()]);
+        foreach (var invoice in ledger.Values.SelectMany(organisation => Live(organisation, "invoices")).Where(one => run.Strangers.Contains(Text(one, "invoiceNumber"))))
+        {
+            if (Money(invoice, "total") != HuntRun.StrangersTotal || Text(invoice, "contactName") != HuntRun.Stranger)
+                _problems.Add($"a stranger's invoice was overwritten: {invoice.ToJsonString()}");
+        }
         await CheckLimitsAsync();
         return _problems;
     }

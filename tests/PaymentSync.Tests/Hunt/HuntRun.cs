@@ -13,6 +13,8 @@ namespace PaymentSync.Tests.Hunt;
 /// <summary>Plays one plan against the whole service, ends the chaos, mends what people changed, and moves the clocks until all is quiet.</summary>
 sealed class HuntRun(HuntWorld hunt, Plan plan, Tally tally)
 {
+    public const string Stranger = "A stranger";
+    public const decimal StrangersTotal = 7.5m;
     const int MostRounds = 150;
     static readonly string AllCurrencies = """{"periodLockDate":null,"endOfYearLockDate":null,"currencies":["GBP","USD","EUR","JPY"],"invoiceLimit":null,"answerOrder":"AsSent","accounts":[{"code":"200","status":"ACTIVE"},{"code":"090","status":"ACTIVE"}]}""";
 
@@ -26,6 +28,9 @@ sealed class HuntRun(HuntWorld hunt, Plan plan, Tally tally)
 
     /// <summary>Numbers of documents that somebody in Xero meddled with.</summary>
     public HashSet<string> Touched { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Invoices of strangers by their numbers; those that people changed later are not among them any more.</summary>
+    public HashSet<string> Strangers { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Payment ids of which at least one event saying paid was answered with 200.</summary>
     public HashSet<string> Heard { get; } = new(StringComparer.Ordinal);
@@ -104,8 +109,11 @@ sealed class HuntRun(HuntWorld hunt, Plan plan, Tally tally)
                     _world.Auditor.MadeByPeople.Add(act["paymentId"]!.GetValue<string>());
                     goto default;
                 default:
-                    if (act["invoiceNumber"] is { } number)
-                        Touched.Add(number.GetValue<string>());
+                    if (act["invoiceNumber"]?.GetValue<string>() is { } number)
+                    {
+                        Touched.Add(number);
+                        Strangers.Remove(number);
+                    }
                     break;
             }
         }
@@ -194,12 +202,13 @@ sealed class HuntRun(HuntWorld hunt, Plan plan, Tally tally)
 
     async Task<string> TakeNumberAsync(PlannedLink link)
     {
-        var order = new { action = "createInvoice", tenantId = link.Organisation.TenantId, invoiceNumber = link.Number, amount = 7.5, contactName = "Somebody else" };
+        var order = new { action = "createInvoice", tenantId = link.Organisation.TenantId, invoiceNumber = link.Number, amount = StrangersTotal, contactName = Stranger };
         using var answer = await _world.Simulator.PostAsJsonAsync("/simulator/humans", order);
         var text = await answer.Content.ReadAsStringAsync();
         if (!answer.IsSuccessStatusCode)
             return text;
         Touched.Add(link.Number);
+        Strangers.Add(link.Number);
         _world.Auditor.MadeByPeople.Add(JsonNode.Parse(text)!["invoiceId"]!.GetValue<string>());
         return "taken";
     }

@@ -24,6 +24,9 @@ sealed class TamperingProxy : IAsyncDisposable
     /// <summary>Gets "METHOD resource"; a status and text here is the answer, and the simulator sees nothing.</summary>
     public Func<string, string, (int Status, string Body)?>? OnRequest { get; set; }
 
+    /// <summary>Gets each exchange as it passed, after all tampering.</summary>
+    public Action<Exchange>? OnExchange { get; set; }
+
     public static async Task<TamperingProxy> StartAsync(Uri simulator, string url = "http://127.0.0.1:0")
     {
         var builder = WebApplication.CreateSlimBuilder(["--urls", url]);
@@ -67,6 +70,11 @@ sealed class TamperingProxy : IAsyncDisposable
             OnAnswer(resource, json);
             text = json.ToJsonString();
         }
+        OnExchange?.Invoke(new Exchange(
+            context.Request.Method, context.Request.Path.Value!.Replace("/api.xro/2.0", "", StringComparison.Ordinal),
+            context.Request.Query.ToDictionary(parameter => parameter.Key, parameter => parameter.Value.ToString(), StringComparer.Ordinal),
+            context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString(), StringComparer.OrdinalIgnoreCase),
+            System.Text.Encoding.UTF8.GetString(body.ToArray()), (int)answer.StatusCode, text));
         await context.Response.WriteAsync(text);
     }
 
@@ -77,3 +85,7 @@ sealed class TamperingProxy : IAsyncDisposable
         _behind.Dispose();
     }
 }
+
+/// <summary>One call to the accounting API and its answer.</summary>
+/// <param name="Path">Below the API's base: <c>/Invoices</c>.</param>
+sealed record Exchange(string Method, string Path, IReadOnlyDictionary<string, string> Query, IReadOnlyDictionary<string, string> Headers, string Body, int Status, string Answer);
