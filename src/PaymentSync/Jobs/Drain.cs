@@ -230,6 +230,12 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
             var pass = await drain._preFlight.PassAsync(session, syncs, stopping);
             if (pass.Count == 0)
                 return slot;
+            // Reading the settings may have taken as long as a call may.
+            if (!await StillOursAsync())
+            {
+                await drain._queue.GiveBackAsync(pass, session.Owner, TimeSpan.Zero, CancellationToken.None);
+                return slot;
+            }
             await drain._writer.SendAsync(session, type, pass, slot, stopping);
             return null;
         }

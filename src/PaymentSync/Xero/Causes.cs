@@ -119,7 +119,7 @@ sealed partial class Causes(NpgsqlDataSource database, SettingsReader reader, Xe
                 SELECT s.id, s.sync_type, s.request_payload::text, s.failure_code, s.updated_at,
                        coalesce((SELECT a.trigger = 'RESUME' FROM paymentsync.sync_attempts a WHERE a.sync_id = s.id ORDER BY a.attempt DESC LIMIT 1), false)
                   FROM xero_syncs s
-                 WHERE s.organization_id = $1 AND s.status = 'FAILED' AND s.failure_kind = 'NEEDS_ACTION' AND s.failure_code = ANY ($2) AND s.next_retry_at IS NULL AND s.id > $3
+                 WHERE s.organization_id = $1 AND s.status = 'FAILED' AND s.failure_kind = 'NEEDS_ACTION' AND s.failure_code = ANY ($2) AND s.next_retry_at IS NULL AND s.document_number IS NOT NULL AND s.id > $3
                  ORDER BY s.id LIMIT $4
                 """);
             command.Parameters.AddWithValue(organisation);

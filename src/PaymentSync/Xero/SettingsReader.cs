@@ -33,9 +33,15 @@ sealed partial class SettingsReader(NpgsqlDataSource database, XeroReads reads, 
         return new TenantSettings(parts, reader.NullableValue<bool>(0) ?? false, reader.GetFieldValue<DateOnly>(1));
     }
 
-    /// <summary>One call for each part; what cannot be read, or has no call in the budget, stays as it was.</summary>
-    public Task ReadAsync(XeroSession session, IEnumerable<SettingsPart> parts, CancellationToken stopping) =>
-        Task.WhenAll(parts.Select(part => ReadAsync(session, part, "", stopping)));
+    /// <summary>One call for each part, one after the other, since lanes hold most of the calls in flight; what cannot be read, or has no call in the budget, stays as it was.</summary>
+    public async Task ReadAsync(XeroSession session, IEnumerable<SettingsPart> parts, CancellationToken stopping)
+    {
+        foreach (var part in parts)
+        {
+            if (await AskAsync(session, part, "", stopping) is { } answer)
+                await StoreAsync(session.TenantId, part, answer.Content, CancellationToken.None);
+        }
+    }
 
     /// <summary>Of these names only, one call for each. Xero's filter has no way to write a quotation mark: such names are left out.</summary>
     public async Task ReadContactsAsync(XeroSession session, IEnumerable<string> names, CancellationToken stopping)
@@ -44,7 +50,7 @@ sealed partial class SettingsReader(NpgsqlDataSource database, XeroReads reads, 
         foreach (var name in names.Where(name => !name.Contains('"') && !name.Contains('\\')))
         {
             var filter = Uri.EscapeDataString($"Name==\"{name}\"");
-            if (await AskAsync(session, SettingsPart.Contacts, $"?where={filter}&includeArchived=true&page=1&pageSize=100", stopping) is { } answer)
+            if (await AskAsync(session, SettingsPart.Contacts, $"?where={filter}&includeArchived=true&page=1&pageSize=100", stopping) is { Content: { } answer })
                 found[name] = JsonElement.Parse(answer).TryGetProperty(name, out var status) ? status.GetString() : null;
         }
         await StoreAsync(session.TenantId, SettingsPart.Contacts, JsonSerializer.Serialize(found), CancellationToken.None);
@@ -59,10 +65,8 @@ sealed partial class SettingsReader(NpgsqlDataSource database, XeroReads reads, 
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    async Task ReadAsync(XeroSession session, SettingsPart part, string query, CancellationToken stopping) =>
-        await StoreAsync(session.TenantId, part, await AskAsync(session, part, query, stopping), CancellationToken.None);
-
-    async Task<string?> AskAsync(XeroSession session, SettingsPart part, string query, CancellationToken stopping)
+    /// <returns>Null: there was no call for it.</returns>
+    async Task<Answer?> AskAsync(XeroSession session, SettingsPart part, string query, CancellationToken stopping)
     {
         if (stopping.IsCancellationRequested || await session.ReserveAsync(forLook: true, CancellationToken.None) is not { } slot)
             return null;
@@ -70,8 +74,11 @@ sealed partial class SettingsReader(NpgsqlDataSource database, XeroReads reads, 
         var content = reply is XeroReply.Answered { Status: 200 } answered ? SettingsAnswer.Read(part, answered.Body) : null;
         if (content is null)
             LogNotRead(part, session.TenantId);
-        return content;
+        return new Answer(content);
     }
+
+    /// <param name="Content">Null: Xero gave no answer that can be read.</param>
+    sealed record Answer(string? Content);
 
     async Task StoreAsync(string tenant, SettingsPart part, string? content, CancellationToken cancellationToken)
     {

@@ -90,10 +90,15 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
     static Failure NotReadable => new(FailureKind.UNCERTAIN, FailureCodes.LookFailed, "Xero could not be read, so it is not known whether the document is there. It is looked up again.");
 
     /// <summary>Lists show new documents late: what we know to be there and do not see is looked for three more times before a person is asked.</summary>
-    SyncResult NotShown(ClaimedSync sync, string document, bool whole) => sync.OpenRequestId is not null || !whole
-        ? outcomes.Failed(sync, "look", sync.MustLookFirst ? NotReadable : Unsent(NotReadable), settles: false)
-        : outcomes.Failed(sync, "look", new Failure(sync.RetryCount < MostNotShown ? FailureKind.TRANSIENT : FailureKind.NEEDS_ACTION, FailureCodes.DocumentMissing,
-            $"Xero does not show {document}. {(sync.RetryCount < MostNotShown ? "It is looked for again." : "See what became of it, then replay.")}") { RetryAfter = TimeSpan.FromSeconds(30) }, settles: false);
+    SyncResult NotShown(ClaimedSync sync, string document, bool whole)
+    {
+        if (sync.OpenRequestId is not null || !whole)
+            return outcomes.Failed(sync, "look", sync.MustLookFirst ? NotReadable : Unsent(NotReadable), settles: false);
+        var failure = sync.RetryCount < MostNotShown
+            ? new Failure(FailureKind.TRANSIENT, FailureCodes.DocumentMissing, $"Xero does not show {document}. It is looked for again.") { RetryAfter = TimeSpan.FromSeconds(30) }
+            : new Failure(FailureKind.NEEDS_ACTION, FailureCodes.DocumentMissing, $"Xero does not show {document}. See what became of it, then replay.");
+        return outcomes.Failed(sync, "look", failure, settles: false);
+    }
 
     /// <summary>The same failed read, for a payment that was never sent: nothing about it is uncertain.</summary>
     static Failure Unsent(Failure failure) => failure.Kind == FailureKind.UNCERTAIN ? failure with { Kind = FailureKind.TRANSIENT } : failure;

@@ -29,7 +29,7 @@ sealed class XeroOptions
     public int BatchSize { get; set; } = 50;
     /// <summary>Bytes of one request; a batch that is longer goes in parts. Xero takes 3.5 MB. 1,000 to 3,500,000.</summary>
     public int LongestBody { get; set; } = 3_500_000;
-    /// <summary>Whether an organisation's lock dates, currencies and accounts are read and looked at before a document is sent that they must refuse.</summary>
+    /// <summary>Whether an organisation's lock dates, currencies and accounts are read and looked at before a document is sent that they must refuse. Without it lockDatePolicy FirstOpenDay holds like Hold.</summary>
     public bool PreFlight { get; set; } = true;
     /// <summary>After which those settings are read again, when something is to be sent. 1 min to 1 day.</summary>
     public TimeSpan SettingsAge { get; set; } = TimeSpan.FromMinutes(30);

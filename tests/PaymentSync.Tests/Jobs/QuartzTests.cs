@@ -15,7 +15,7 @@ public sealed class QuartzTests(PostgresServer server)
     {
         await using var world = await World.StartAsync(server, worker: true, settings: Quartz());
         var jobs = (await world.GetAsync("/api/jobs"))["items"]!.AsArray();
-        jobs.Select(job => job!["name"]!.GetValue<string>()).ShouldBeSubsetOf(["unlinked-payments", "recovery", "sweep", "oauth-states", "xero-connections", "retention"]);
+        jobs.Select(job => job!["name"]!.GetValue<string>()).ShouldBeSubsetOf(["unlinked-payments", "recovery", "sweep", "oauth-states", "xero-connections", "xero-causes", "legacy-payments", "open-requests", "retention"]);
         jobs.Count.ShouldBeGreaterThanOrEqualTo(3);
         jobs.ShouldAllBe(job => job!["nextRunAt"] != null);
         (await world.SendAsync(HttpMethod.Post, "/api/jobs/sweep/run"))["result"]!.GetValue<string>().ShouldContain("0 organisations");

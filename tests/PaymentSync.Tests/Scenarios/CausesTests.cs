@@ -129,6 +129,20 @@ public sealed class CausesTests(PostgresServer server)
         (await world.CallsAsync("GET /Accounts")).ShouldBe(2);
     }
 
+    [Fact]
+    public async Task A_clean_backlog_costs_two_calls_for_fifty_payments_and_three_for_the_settings()
+    {
+        await using var world = await World.StartAsync(server, settings: PreFlight);
+        for (var number = 0; number < 200; number++)
+            await world.PayAsync(await world.LinkAsync(), $"pi_{number}");
+        await world.DrainAsync();
+
+        (await world.RowsAsync()).ShouldAllBe(row => row.Status == "SUCCESS");
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(4);
+        (await world.CallsAsync("PUT /Payments")).ShouldBe(4);
+        (await world.CallsAsync())["total"]!.GetValue<int>().ShouldBe(11);
+    }
+
     [Theory]
     [InlineData("status-503")]
     [InlineData("truncated-200")]
