@@ -46,10 +46,11 @@ static class RecoveryEndpoints
         return WantsText(request) ? TypedResults.Text(report.AsText(items)) : TypedResults.Ok(new ReportView(report, items));
     }
 
-    static async Task<Results<Ok<RecoveryReport>, ContentHttpResult, ProblemHttpResult>> RunAsync(RunBody body, RecoveryRun recovery, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
+    static async Task<Results<Ok<RecoveryReport>, ContentHttpResult, ProblemHttpResult>> RunAsync(RunBody? body, RecoveryRun recovery, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
     {
-        await audit.WriteAsync(http.User, "recovery.run", body.DryRun ? "dry run" : "run", body.Reason, cancellationToken);
-        if (await recovery.RunAsync("OPERATOR", body.DryRun, cancellationToken) is not { } report)
+        var dryRun = body?.DryRun == true;
+        await audit.WriteAsync(http.User, "recovery.run", dryRun ? "dry run" : "run", body?.Reason, cancellationToken);
+        if (await recovery.RunAsync("OPERATOR", dryRun, cancellationToken) is not { } report)
             return Problems.Conflict("recovery.running", "Another run of recovery is at it; look at GET /api/recovery/reports in a moment.");
         return WantsText(http.Request) ? TypedResults.Text(report.AsText([])) : TypedResults.Ok(report);
     }

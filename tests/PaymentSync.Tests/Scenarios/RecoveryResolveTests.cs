@@ -112,6 +112,7 @@ public sealed class RecoveryResolveTests(PostgresServer server)
         var item = (await world.GetAsync("/api/recovery/items?status=OPEN"))["items"]![0]!["id"]!.GetValue<string>();
 
         (await ResolveAsync(world, item, "bookAsCharged", 409))["code"]!.GetValue<string>().ShouldBe("sync.not_resolvable");
+        (await ResolveAsync(world, item, "requeue", 409))["code"]!.GetValue<string>().ShouldBe("sync.not_resolvable", "a worker that claims it fails with its whole batch");
         await ResolveAsync(world, item, "markFailed", 200, reason: "refunded");
         await world.DrainAsync();
         (await world.PairAsync(link)).Invoice.Code.ShouldBe("operator.marked_failed");
