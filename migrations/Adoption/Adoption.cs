@@ -88,6 +88,7 @@ sealed partial class Adoption
         await StepAsync(connection, "plan", () => InTransactionAsync(connection, "the plan", cancellationToken, SqlFile.Read("adoption/plan.sql"), RangesSql, Done("plan")), cancellationToken);
         await StepAsync(connection, "rows", () => RowsAsync(cancellationToken), cancellationToken);
         await StepAsync(connection, "shared", () => SharedAsync(connection, cancellationToken), cancellationToken);
+        await StepAsync(connection, "archive", () => InTransactionAsync(connection, "the indexes of the archive", cancellationToken, SqlFile.Read("adoption/archive_indexes.sql"), Done("archive")), cancellationToken);
         await StepAsync(connection, "constraint", () => ConstraintAsync(connection, cancellationToken), cancellationToken);
         await StepAsync(connection, "indexes", () => StatementsAsync(connection, "04_xero_syncs_indexes.sql", cancellationToken), cancellationToken, Recorded(XeroSyncsIndexes.Id));
         await StepAsync(connection, "checks", () => StatementsAsync(connection, "05_xero_syncs_checks.sql", cancellationToken), cancellationToken);

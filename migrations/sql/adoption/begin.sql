@@ -37,6 +37,9 @@ CREATE TABLE paymentsync.xero_syncs_before_adoption (
 );
 COMMENT ON TABLE paymentsync.xero_syncs_before_adoption IS 'What the host''s columns of kept rows were where the adoption changed them (status null: the adoption made the row). For restore-legacy.';
 
+-- Built again when the archive is filled: one sort is cheaper than a million insertions.
+DROP INDEX paymentsync.xero_syncs_archive_link, paymentsync.xero_syncs_archive_kept;
+
 -- While the clean-up runs the host goes on writing. Its updates keep the old row, else a re-confirmation would set back under our hands what we
 -- have just judged; its inserts wait for a confirmation. Later 05_xero_syncs_guards.sql has the same rules for good.
 CREATE FUNCTION paymentsync.meanwhile_count(what text) RETURNS void LANGUAGE sql

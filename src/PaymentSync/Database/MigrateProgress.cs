@@ -62,6 +62,7 @@ sealed class MigrateProgress(TextWriter log) : IDisposable
         "plan" => "Reading which rows belong together",
         "rows" => "Ranking, archiving and filling rows",
         "shared" => "Looking for ids that rows of several links share",
+        "archive" => "Indexing the archive",
         "constraint" => "Building the unique constraint",
         "indexes" => "Building indexes",
         "checks" => "Checking every row",

@@ -1,0 +1,86 @@
+using PaymentSync.Migrations;
+using PaymentSync.Tests.Testing;
+using Shouldly;
+using Xunit;
+
+namespace PaymentSync.Tests.Adoption;
+
+/// <summary>An adoption that is broken off at any point goes on when it is run again, and comes to the same.</summary>
+public sealed class BrokenOffTests(PostgresServer server)
+{
+    sealed class BrokenOffException : Exception;
+
+    [Fact]
+    public async Task Broken_off_at_every_point_and_run_again_it_comes_to_the_same()
+    {
+        var legacy = LegacyDatabase.Random(firstSeed: 1000, seeds: 20, linksEach: 40);
+        await using var template = await server.CreateTemplateAsync(legacy.FillAsync);
+        await using var whole = await template.CreateDatabaseAsync();
+        var points = 0;
+        var undisturbed = (await LegacyDatabase.AdoptAsync(whole, _ => Interlocked.Increment(ref points))).Adoption!;
+        points.ShouldBeGreaterThan(8);
+        var expected = await LegacyDatabase.FoundAsync(whole);
+
+        // Each run dies one point later than the one before it did, on one and the same database; then on a fresh one, at one point only.
+        await using var database = await template.CreateDatabaseAsync();
+        AdoptionReport? report = null;
+        for (var died = 0; report is null; died++)
+        {
+            died.ShouldBeLessThan(200);
+            report = await UntilAsync(database, point: 1 + (died % 3));
+        }
+        RankingTests.Comparable(report).ShouldBe(RankingTests.Comparable(undisturbed));
+        report.Holds.ShouldBeTrue(report.ToText());
+        (await LegacyDatabase.FoundAsync(database)).ShouldBe(expected);
+    }
+
+    /// <summary>Null: it was broken off.</summary>
+    static async Task<AdoptionReport?> UntilAsync(PostgresDatabase database, int point)
+    {
+        var (seen, told) = (0, new HashSet<string>(StringComparer.Ordinal));
+        try
+        {
+            return (await LegacyDatabase.AdoptAsync(database, progress =>
+            {
+                if (Interlocked.Increment(ref seen) > point)
+                    throw new BrokenOffException();
+            })).Adoption;
+        }
+        catch (BrokenOffException)
+        {
+            return null;
+        }
+    }
+
+    [Theory]
+    [InlineData("columns")]
+    [InlineData("plan")]
+    [InlineData("rows")]
+    [InlineData("shared")]
+    [InlineData("archive")]
+    [InlineData("constraint")]
+    [InlineData("indexes")]
+    [InlineData("checks")]
+    [InlineData("guards")]
+    [InlineData("report")]
+    public async Task Broken_off_by_the_database_in_the_middle_of_a_step_it_goes_on(string step)
+    {
+        var legacy = LegacyDatabase.Random(firstSeed: 2000, seeds: 5, linksEach: 40);
+        await using var database = await server.CreateEmptyDatabaseAsync();
+        await legacy.FillAsync(database.ConnectionString);
+
+        // From the step's beginning on nothing can be written by a new statement, which is as if each of them failed in turn.
+        await Should.ThrowAsync<Exception>(() => LegacyDatabase.AdoptAsync(database, progress =>
+        {
+            if (progress.Step == step)
+                database.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'PaymentSync migrate'").GetAwaiter().GetResult();
+        }));
+
+        var report = (await LegacyDatabase.AdoptAsync(database)).Adoption!;
+
+        report.Holds.ShouldBeTrue(report.ToText());
+        (await LegacyDatabase.FoundAsync(database)).ShouldBe(legacy.Expect().Expected);
+        (await database.ScalarAsync<long>("SELECT count(*) FROM pg_index WHERE NOT indisvalid")).ShouldBe(0);
+        (await LegacyDatabase.AdoptAsync(database)).Applied.ShouldBeEmpty();
+    }
+}
