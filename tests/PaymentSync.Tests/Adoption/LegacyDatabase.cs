@@ -35,6 +35,22 @@ sealed class LegacyDatabase
         return made;
     }
 
+    /// <summary>Nothing but what is then added by hand.</summary>
+    public static LegacyDatabase Of(Guid organisation) => new() { Organisation = organisation };
+
+    /// <summary>A paid link over 120.00 GBP.</summary>
+    public Guid Link(string status = "PAID")
+    {
+        Links.Add(new LegacyLink(Guid(), Organisation, $"{Links.Count:X8}", status, "STRIPE", 120, "GBP", "GBP"));
+        return Links[^1].Id;
+    }
+
+    public Guid Row(Guid link, string type, string status, string? invoiceId = null, string? paymentId = null, string? error = null, int retries = 0)
+    {
+        Rows.Add(new LegacyRow(Guid(), link, type, status, invoiceId, paymentId, error, retries, Start.AddSeconds(Rows.Count)));
+        return Rows[^1].Id;
+    }
+
     void AddLink(int number, Guid organisation)
     {
         var link = new LegacyLink(Guid(), organisation, $"{number:X8}", Pick("PAID", "PAID", "PAID", "PAID", "REFUNDED", "CANCELED", "OPEN"),
