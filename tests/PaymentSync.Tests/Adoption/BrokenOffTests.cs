@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
 using PaymentSync.Migrations;
 using PaymentSync.Tests.Testing;
 using Shouldly;
@@ -82,5 +84,40 @@ public sealed class BrokenOffTests(PostgresServer server)
         (await LegacyDatabase.FoundAsync(database)).ShouldBe(legacy.Expect().Expected);
         (await database.ScalarAsync<long>("SELECT count(*) FROM pg_index WHERE NOT indisvalid")).ShouldBe(0);
         (await LegacyDatabase.AdoptAsync(database)).Applied.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Killed_as_a_process_again_and_again_the_program_goes_on_and_comes_to_an_end()
+    {
+        var legacy = LegacyDatabase.Random(firstSeed: 2100, seeds: 25, linksEach: 40);
+        await using var database = await server.CreateEmptyDatabaseAsync();
+        await legacy.FillAsync(database.ConnectionString);
+        // Each run lives until it has told one line more than the one before it.
+        for (var (lines, ended) = (1, false); !ended; lines++)
+        {
+            lines.ShouldBeLessThan(60);
+            using var program = Start(database);
+            for (var read = 0; read < lines; read++)
+            {
+                if (await program.StandardOutput.ReadLineAsync() is null)
+                    break;
+            }
+            program.Kill();
+            await program.WaitForExitAsync();
+            ended = program.ExitCode == 0 || await database.ScalarAsync<bool>("SELECT to_regclass('paymentsync.adoption') IS NOT NULL")
+                && await database.ScalarAsync<bool>("SELECT finished_at IS NOT NULL FROM paymentsync.adoption");
+        }
+        (await LegacyDatabase.FoundAsync(database)).ShouldBe(legacy.Expect().Expected);
+        (await LegacyDatabase.AdoptAsync(database)).Applied.ShouldBeEmpty();
+    }
+
+    static Process Start(PostgresDatabase database)
+    {
+        var configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
+        var start = new ProcessStartInfo(Path.Combine(Repository.Root, "artifacts", "bin", "PaymentSync", configuration, "PaymentSync"), ["migrate", "--host-worker-stopped"]) { RedirectStandardOutput = true, UseShellExecute = false };
+        start.Environment["ConnectionStrings__PaymentSync"] = database.ConnectionString;
+        // Programs look for the runtime in the usual places; ours may run from elsewhere.
+        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+        return Process.Start(start)!;
     }
 }
