@@ -94,6 +94,7 @@ sealed partial class Adoption
         await StepAsync(connection, "checks", () => StatementsAsync(connection, "05_xero_syncs_checks.sql", cancellationToken), cancellationToken);
         await StepAsync(connection, "guards", () => InTransactionAsync(connection, "the guards of xero_syncs", cancellationToken,
             SqlFile.Read("adoption/end.sql"), SqlFile.Read("05_xero_syncs_guards.sql"), Recorded(XeroSyncsGuards.Id), Done("guards")), cancellationToken);
+        await StepAsync(connection, "totals", () => InTransactionAsync(connection, "the totals", cancellationToken, SqlFile.Read("adoption/totals.sql"), Done("totals")), cancellationToken);
     }
 
     /// <summary>After the last migration: looks whether what was promised holds, and keeps the report.</summary>

@@ -58,6 +58,7 @@ public sealed class AdoptedPipelineTests(PostgresServer server)
         var (invoice, payment) = await world.PairAsync(link);
         (invoice.Status, invoice.InvoiceId, payment.Status, payment.PaymentId).ShouldBe(("SUCCESS", "aaaa", "SUCCESS", "bbbb"));
         (await world.CallsAsync("PUT /Invoices")).ShouldBe(0);
+        (await world.GetAsync("/api/status"))["syncs"]!["SUCCESS"]!.GetValue<long>().ShouldBe(2, "the overview counts what was booked before the adoption");
         (await world.PayAsync(link, "pi_2")).ShouldBe("NEEDS_ACTION", "another payment of the link is a second payment");
     }
 

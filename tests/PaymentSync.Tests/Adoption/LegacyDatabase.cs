@@ -79,7 +79,7 @@ sealed class LegacyDatabase
             status == "FAILED" ? untried ? Errors[1] : Errors[_chance.Next(Errors.Length)] : null,
             status == "FAILED" ? _chance.Next(untried ? 2 : 6) : status == "RETRYING" ? _chance.Next(6) : _chance.Next(20) == 0 && !untried ? 1 : 0,
             // A fifth of the duplicates share their created_at.
-            Start.AddMinutes(7 * number).AddSeconds(_chance.Next(5) == 0 ? 0 : 11 * copy));
+            Start.AddMinutes(7 * (number % 10000)).AddSeconds(_chance.Next(5) == 0 ? 0 : 11 * copy));
     }
 
     Guid Guid()

@@ -50,6 +50,7 @@ public sealed class RestoreTests(PostgresServer server)
         await legacy.FillAsync(database.ConnectionString);
         await LegacyDatabase.AdoptAsync(database);
         await Migrator.RestoreLegacyAsync(database.ConnectionString, TextWriter.Null);
+        // What the adoption gave an id to is new; the look for a running worker would see that.
         await database.ExecuteAsync("UPDATE xero_syncs SET updated_at = created_at");
         (await LegacyDatabase.AdoptAsync(database)).Adoption!.Holds.ShouldBeTrue();
     }
