@@ -17,33 +17,45 @@ public sealed class LegacyBaseline : Migration
     protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("01_legacy_baseline.sql"));
 }
 
-[DbContext(typeof(MigrationsDbContext)), Migration("20261121000002_PaymentSyncSchema")]
+[DbContext(typeof(MigrationsDbContext)), Migration(Id)]
 public sealed class PaymentSyncSchema : Migration
 {
+    public const string Id = "20261121000002_PaymentSyncSchema";
+
     protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("02_paymentsync_schema.sql"));
 }
 
-[DbContext(typeof(MigrationsDbContext)), Migration("20261121000003_XeroSyncsColumns")]
+[DbContext(typeof(MigrationsDbContext)), Migration(Id)]
 public sealed class XeroSyncsColumns : Migration
 {
+    public const string Id = "20261121000003_XeroSyncsColumns";
+
     protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("03_xero_syncs_columns.sql"));
 }
 
-[DbContext(typeof(MigrationsDbContext)), Migration("20261121000004_XeroSyncsIndexes")]
+[DbContext(typeof(MigrationsDbContext)), Migration(Id)]
 public sealed class XeroSyncsIndexes : Migration
 {
+    public const string Id = "20261121000004_XeroSyncsIndexes";
+
     // CONCURRENTLY cannot run in a transaction, nor beside another statement: each goes alone.
     protected override void Up(MigrationBuilder migrationBuilder)
     {
-        foreach (var statement in SqlFile.Statements("04_xero_syncs_indexes.sql"))
+        foreach (var statement in SqlFile.Statements("04_xero_syncs_constraint.sql").Concat(SqlFile.Statements("04_xero_syncs_indexes.sql")))
             migrationBuilder.Sql(statement, suppressTransaction: true);
     }
 }
 
-[DbContext(typeof(MigrationsDbContext)), Migration("20261121000005_XeroSyncsGuards")]
+[DbContext(typeof(MigrationsDbContext)), Migration(Id)]
 public sealed class XeroSyncsGuards : Migration
 {
-    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("05_xero_syncs_guards.sql"));
+    public const string Id = "20261121000005_XeroSyncsGuards";
+
+    protected override void Up(MigrationBuilder migrationBuilder)
+    {
+        migrationBuilder.Sql(SqlFile.Read("05_xero_syncs_checks.sql"));
+        migrationBuilder.Sql(SqlFile.Read("05_xero_syncs_guards.sql"));
+    }
 }
 
 [DbContext(typeof(MigrationsDbContext)), Migration("20261121000006_Confirmation")]
@@ -94,6 +106,12 @@ public sealed class RecoveryIndexes : Migration
 public sealed class Retention : Migration
 {
     protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("11_retention.sql"));
+}
+
+[DbContext(typeof(MigrationsDbContext)), Migration("20261121000012_Adoption")]
+public sealed class AdoptedRows : Migration
+{
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("12_adoption.sql"));
 }
 
 static class SqlFile

@@ -1,5 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
 using Npgsql;
 
 namespace PaymentSync.Migrations;
@@ -11,30 +13,37 @@ public static class Migrator
     static readonly TimeSpan LockPoll = TimeSpan.FromMilliseconds(200);
 
     /// <returns>The names of the migrations that were applied, in order; empty when the database was up to date.</returns>
-    public static async Task<IReadOnlyList<string>> RunAsync(string connectionString, TextWriter log, CancellationToken cancellationToken = default)
-    {
-        // A polling try-lock on its own connection: a blocking advisory lock would be a transaction that
-        // CREATE INDEX CONCURRENTLY of another migrator waits for, which is a deadlock.
-        // Not pooled: a pooled connection keeps its locks until somebody uses it again.
-        await using var guard = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString);
-        await guard.OpenAsync(cancellationToken);
-        var told = false;
-        while (!await TryLockAsync(guard, cancellationToken))
-        {
-            if (!told)
-                await log.WriteLineAsync("Another node is migrating this database; waiting for it.");
-            told = true;
-            await Task.Delay(LockPoll, cancellationToken);
-        }
+    public static async Task<IReadOnlyList<string>> RunAsync(string connectionString, TextWriter log, CancellationToken cancellationToken = default) =>
+        (await RunAsync(connectionString, log, new MigrateOptions(), cancellationToken)).Applied;
 
-        await using var context = new MigrationsDbContext(Options(connectionString));
-        var pending = (await context.Database.GetPendingMigrationsAsync(cancellationToken)).ToList();
+    /// <summary>The same for a database that may belong to a host application, whose rows are then adopted.</summary>
+    /// <exception cref="MigrationRefusedException">An existing installation cannot be adopted as it is; nothing was changed.</exception>
+    public static async Task<MigrateResult> RunAsync(string connectionString, TextWriter log, MigrateOptions options, CancellationToken cancellationToken = default)
+    {
+        await using var guard = await LockAsync(connectionString, log, cancellationToken);
+        var adoption = new Adoption(connectionString, log, options);
+        var state = await Adoption.StateAsync(guard, cancellationToken);
+        if (options.DryRun)
+            return new MigrateResult([], await DryRunAsync(connectionString, adoption, state, log, cancellationToken));
+
+        if (state == AdoptionState.Legacy)
+            await adoption.RecordBaselineAsync(CreateHistory(connectionString), cancellationToken);
+        var before = await PendingAsync(connectionString, cancellationToken);
+        if (state is AdoptionState.Legacy or AdoptionState.Begun)
+        {
+            // With a target EF would take back what is recorded beyond it, so only while nothing is.
+            if (before.Contains(PaymentSyncSchema.Id, StringComparer.Ordinal))
+                await ApplyAsync(connectionString, PaymentSyncSchema.Id, log, cancellationToken);
+            await adoption.RunAsync(cancellationToken);
+        }
+        var pending = await PendingAsync(connectionString, cancellationToken);
         foreach (var migration in pending)
             await log.WriteLineAsync($"Applying {migration}");
         if (pending.Count > 0)
-            await context.Database.MigrateAsync(cancellationToken);
-        await log.WriteLineAsync(pending.Count == 0 ? "The database is up to date." : $"Applied {pending.Count} migrations.");
-        return pending;
+            await ApplyAsync(connectionString, target: null, log, cancellationToken);
+        var report = state is AdoptionState.Legacy or AdoptionState.Begun ? await adoption.FinishAsync(cancellationToken) : null;
+        await log.WriteLineAsync(before.Count == 0 ? "The database is up to date." : $"Applied {before.Count} migrations.");
+        return new MigrateResult(before, report);
     }
 
     /// <summary>Which migrations the database lacks, without changing anything.</summary>
@@ -44,15 +53,77 @@ public static class Migrator
         return [.. await context.Database.GetPendingMigrationsAsync(cancellationToken)];
     }
 
+    /// <summary>Takes an adopted database back to what the host application had; see <see cref="LegacyRestore"/>.</summary>
+    /// <exception cref="MigrationRefusedException">It was not adopted, or the service runs.</exception>
+    public static async Task<RestoreResult> RestoreLegacyAsync(string connectionString, TextWriter log, CancellationToken cancellationToken = default)
+    {
+        await using var guard = await LockAsync(connectionString, log, cancellationToken);
+        return await LegacyRestore.RunAsync(connectionString, guard, cancellationToken);
+    }
+
+    /// <summary>One migrator at a time, until the connection is closed.</summary>
+    static async Task<NpgsqlConnection> LockAsync(string connectionString, TextWriter log, CancellationToken cancellationToken)
+    {
+        // A polling try-lock on its own connection: a blocking advisory lock would be a transaction that
+        // CREATE INDEX CONCURRENTLY of another migrator waits for, which is a deadlock.
+        // Not pooled: a pooled connection keeps its locks until somebody uses it again.
+        var guard = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, ApplicationName = "PaymentSync migrate" }.ConnectionString);
+        try
+        {
+            await guard.OpenAsync(cancellationToken);
+            for (var told = false; !await TryLockAsync(guard, cancellationToken); told = true)
+            {
+                if (!told)
+                    await log.WriteLineAsync("Another node is migrating this database; waiting for it.");
+                await Task.Delay(LockPoll, cancellationToken);
+            }
+            return guard;
+        }
+        catch
+        {
+            await guard.DisposeAsync();
+            throw;
+        }
+    }
+
+    static async Task<AdoptionReport?> DryRunAsync(string connectionString, Adoption adoption, AdoptionState state, TextWriter log, CancellationToken cancellationToken)
+    {
+        if (state == AdoptionState.Legacy)
+            return await adoption.DryRunAsync(cancellationToken);
+        if (state == AdoptionState.Begun)
+            throw new MigrationRefusedException("The adoption of this database has begun and was broken off; there is nothing left to try out. Run PaymentSync migrate to finish it.");
+        foreach (var migration in await PendingAsync(connectionString, cancellationToken))
+            await log.WriteLineAsync($"Would apply {migration}");
+        return null;
+    }
+
+    static Task ApplyAsync(string connectionString, string? target, TextWriter log, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>
+    {
+        await using var context = new MigrationsDbContext(Options(connectionString, PatientLocks.Setting));
+        await context.Database.MigrateAsync(target, cancellationToken);
+    }, "a migration", log, cancellationToken);
+
+    static string CreateHistory(string connectionString)
+    {
+        using var context = new MigrationsDbContext(Options(connectionString));
+        return context.GetService<IHistoryRepository>().GetCreateIfNotExistsScript();
+    }
+
     static async Task<bool> TryLockAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand("SELECT pg_try_advisory_lock($1)", connection) { Parameters = { new() { Value = LockKey } } };
         return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    static DbContextOptions<MigrationsDbContext> Options(string connectionString) =>
+    static DbContextOptions<MigrationsDbContext> Options(string connectionString, string setting = "") =>
         new DbContextOptionsBuilder<MigrationsDbContext>()
-            .UseNpgsql(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, SearchPath = "public", Options = "-c paymentsync.writer=on" }.ConnectionString,
+            .UseNpgsql(new NpgsqlConnectionStringBuilder(connectionString)
+            {
+                Pooling = false,
+                SearchPath = "public",
+                ApplicationName = "PaymentSync migrate",
+                Options = $"-c paymentsync.writer=on {setting}".Trim(),
+            }.ConnectionString,
                 npgsql => npgsql.MigrationsHistoryTable("migrations_history", "paymentsync").CommandTimeout(0))
             .ConfigureWarnings(warnings => warnings.Ignore(RelationalEventId.PendingModelChangesWarning, RelationalEventId.MigrationsNotFound))
             .Options;

@@ -198,10 +198,12 @@ COMMENT ON TABLE paymentsync.sync_totals IS 'How many tries ended in which statu
 CREATE TABLE paymentsync.host_writes (
   day date NOT NULL,
   kind text NOT NULL,
+  backend integer NOT NULL,
   writes bigint NOT NULL,
-  PRIMARY KEY (day, kind)
+  PRIMARY KEY (day, kind, backend)
 );
 COMMENT ON TABLE paymentsync.host_writes IS 'Writes to xero_syncs by anyone but PaymentSync: what they asked for and how often. Their updates keep the old row.';
+COMMENT ON COLUMN paymentsync.host_writes.backend IS 'Each session counts in a row of its own: a long transaction of the host keeps no other one waiting.';
 
 CREATE TABLE paymentsync.xero_syncs_archive (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

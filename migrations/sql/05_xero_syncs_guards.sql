@@ -1,40 +1,11 @@
--- What must hold for every row, whoever writes it.
-CREATE FUNCTION paymentsync.is_held(code text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
-  AS $$ SELECT coalesce(code LIKE 'payment.%' OR code LIKE 'legacy.%' OR code LIKE 'operator.%'
-     OR code IN ('link.cancelled', 'xero.total_differs', 'xero.document_voided', 'xero.tenant_changed'), false) $$;
-COMMENT ON FUNCTION paymentsync.is_held(text) IS 'Codes that only a person''s resolve, with a reason, makes due again.';
-
-ALTER TABLE xero_syncs
-  ADD CONSTRAINT xero_syncs_retrying_means_leased CHECK ((status = 'RETRYING') = (lease_owner IS NOT NULL) AND (lease_owner IS NULL) = (lease_expires_at IS NULL)) NOT VALID,
-  ADD CONSTRAINT xero_syncs_scheduled_only_while_waiting CHECK (next_retry_at IS NULL OR status IN ('PENDING', 'FAILED')) NOT VALID,
-  ADD CONSTRAINT xero_syncs_held_is_not_scheduled CHECK (NOT (status = 'FAILED' AND paymentsync.is_held(failure_code) AND next_retry_at IS NOT NULL)) NOT VALID,
-  ADD CONSTRAINT xero_syncs_success_has_no_open_request CHECK (status <> 'SUCCESS' OR open_request_id IS NULL) NOT VALID,
-  ADD CONSTRAINT xero_syncs_failed_has_a_reason CHECK (status <> 'FAILED' OR (failure_kind IS NOT NULL AND failure_code IS NOT NULL)) NOT VALID,
-  ADD CONSTRAINT xero_syncs_failure_kind_known CHECK (failure_kind IN ('TRANSIENT', 'UNCERTAIN', 'NEEDS_ACTION', 'PERMANENT')) NOT VALID,
-  ADD CONSTRAINT xero_syncs_absence_belongs_to_a_request CHECK (absent_since IS NULL OR open_request_id IS NOT NULL) NOT VALID,
-  ADD CONSTRAINT xero_syncs_open_request_names_its_tenant CHECK (open_request_id IS NULL OR tenant_id IS NOT NULL) NOT VALID,
-  ADD CONSTRAINT xero_syncs_money_is_positive CHECK (amount > 0 AND currency ~ '^[A-Z]{3}$') NOT VALID,
-  ADD CONSTRAINT xero_syncs_counts_are_not_negative CHECK (attempt >= 0 AND retry_count >= 0) NOT VALID,
-  ADD CONSTRAINT xero_syncs_due_because_known CHECK (due_because IN ('RESUME', 'REPLAY')) NOT VALID;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_retrying_means_leased;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_scheduled_only_while_waiting;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_held_is_not_scheduled;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_success_has_no_open_request;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_failed_has_a_reason;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_failure_kind_known;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_absence_belongs_to_a_request;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_open_request_names_its_tenant;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_money_is_positive;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_counts_are_not_negative;
-ALTER TABLE xero_syncs VALIDATE CONSTRAINT xero_syncs_due_because_known;
-
+-- What must hold for every change, whoever makes it. (What must hold for every row is in 05_xero_syncs_checks.sql.)
 CREATE FUNCTION paymentsync.is_writer() RETURNS boolean LANGUAGE sql STABLE
   AS $$ SELECT coalesce(current_setting('paymentsync.writer', true), '') = 'on' $$;
 COMMENT ON FUNCTION paymentsync.is_writer() IS 'PaymentSync''s own connections set paymentsync.writer=on; everybody else is the host application.';
 
 CREATE FUNCTION paymentsync.count_host_write(what text) RETURNS void LANGUAGE sql
-  AS $$ INSERT INTO paymentsync.host_writes AS w (day, kind, writes) VALUES ((paymentsync.now() AT TIME ZONE 'UTC')::date, what, 1)
-        ON CONFLICT (day, kind) DO UPDATE SET writes = w.writes + 1 $$;
+  AS $$ INSERT INTO paymentsync.host_writes AS w (day, kind, backend, writes) VALUES ((paymentsync.now() AT TIME ZONE 'UTC')::date, what, pg_backend_pid(), 1)
+        ON CONFLICT (day, kind, backend) DO UPDATE SET writes = w.writes + 1 $$;
 
 CREATE FUNCTION paymentsync.guard_sync_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -65,7 +36,8 @@ BEGIN
   IF NOT paymentsync.is_writer() THEN
     -- The host's statement must not fail, and must not change anything either.
     PERFORM paymentsync.count_host_write('update ' || OLD.status || ' to ' || NEW.status);
-    IF OLD.status = 'FAILED' AND NEW.status = 'PENDING' AND NOT paymentsync.is_held(OLD.failure_code) THEN
+    -- A row without a document waits for its settings; nothing could be sent.
+    IF OLD.status = 'FAILED' AND NEW.status = 'PENDING' AND OLD.document_number IS NOT NULL AND NOT paymentsync.is_held(OLD.failure_code) THEN
       OLD.next_retry_at := paymentsync.now();
     END IF;
     RETURN OLD;

@@ -56,6 +56,11 @@ BEGIN
     verdict := 'elsewhere';
     RETURN;
   END IF;
+  -- Rows that were adopted (12_adoption.sql) do not say which payment they are about; a confirmation may.
+  SELECT a.verdict, a.other INTO verdict, other FROM paymentsync.confirm_adopted(link, of_provider, payment, paid, paid_currency, occurred) a;
+  IF verdict IS NOT NULL THEN
+    RETURN;
+  END IF;
 
   PERFORM paymentsync.know_contact(link);
   -- The constraint settles races: whoever inserts first decides which payment the rows are about.

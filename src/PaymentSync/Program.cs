@@ -1,4 +1,9 @@
 using PaymentSync;
 using PaymentSync.Database;
 
-return args is ["migrate", .. var rest] ? await MigrateVerb.RunAsync(rest) : await Service.RunAsync(args);
+return args switch
+{
+    ["migrate", .. var rest] => await MigrateVerb.RunAsync(rest),
+    ["restore-legacy", .. var rest] => await RestoreLegacyVerb.RunAsync(rest),
+    _ => await Service.RunAsync(args),
+};

@@ -45,7 +45,7 @@ static partial class OrganisationEndpoints
         if (!await KnowsZoneAsync(connection, body.TimeZone, cancellationToken))
             return Problems.BadRequest("organization.invalid", $"timeZone {body.TimeZone} is not known to the database, which dates the documents. Use a name such as Europe/London.");
         await UpsertSettingsAsync(connection, id, body, cancellationToken);
-        await using (var freeze = new NpgsqlCommand("SELECT paymentsync.freeze_waiting($1)", connection, transaction) { Parameters = { new() { Value = id } } })
+        await using (var freeze = new NpgsqlCommand("SELECT paymentsync.freeze_waiting($1), paymentsync.freeze_adopted($1)", connection, transaction) { Parameters = { new() { Value = id } } })
             await freeze.ExecuteNonQueryAsync(cancellationToken);
         await audit.WriteAsync(http.User, "organization.put", id.ToString(), reason: null, cancellationToken, body, transaction);
         await transaction.CommitAsync(cancellationToken);

@@ -13,6 +13,11 @@ static class TestSchema
     static async Task PrepareAsync(string connectionString)
     {
         await Migrator.RunAsync(connectionString, TextWriter.Null);
+        await MakeClockMoveableAsync(connectionString);
+    }
+
+    public static async Task MakeClockMoveableAsync(string connectionString)
+    {
         await using var connection = new NpgsqlConnection(connectionString);
         await connection.OpenAsync();
         await using var clock = new NpgsqlCommand("""

@@ -41,24 +41,26 @@ sealed class World : IAsyncDisposable
     public HttpClient Simulator { get; }
     public HttpClient Api { get; private set; } = null!;
     public Auditor Auditor { get; }
-    public Guid Organisation { get; } = Guid.NewGuid();
+    public Guid Organisation { get; private init; } = Guid.NewGuid();
     public WebApplication Service => _nodes[0];
 
     /// <summary>Only in worlds that were started with <c>tampered: true</c>.</summary>
     public TamperingProxy Proxy { get; private set; } = null!;
 
-    public static async Task<World> StartAsync(PostgresServer server, bool connected = true, bool worker = false, Dictionary<string, string>? settings = null, bool tampered = false, Random? chance = null)
+    public static async Task<World> StartAsync(PostgresServer server, bool connected = true, bool worker = false, Dictionary<string, string>? settings = null, bool tampered = false, Random? chance = null,
+        (PostgresDatabase Database, Guid Organisation)? adopted = null)
     {
         var simulator = XeroSimulator.SimulatorApp.Create(["--urls", "http://127.0.0.1:0"]);
         await simulator.StartAsync();
-        var world = new World(await server.CreateDatabaseAsync(), simulator);
+        var world = adopted is { } host ? new World(host.Database, simulator) { Organisation = host.Organisation } : new World(await server.CreateDatabaseAsync(), simulator);
         if (tampered)
         {
             world.Proxy = await TamperingProxy.StartAsync(world.Simulator.BaseAddress!);
             settings = new Dictionary<string, string>(settings ?? [], StringComparer.Ordinal) { ["Xero:ApiUrl"] = $"{world.Proxy.Url}/api.xro/2.0" };
         }
         await world.StartNodeAsync(worker, settings, chance);
-        await world.PutOrganisationAsync(world.Organisation);
+        if (adopted is null)
+            await world.PutOrganisationAsync(world.Organisation);
         if (connected)
             await world.ConnectAsync();
         return world;

@@ -1,0 +1,20 @@
+-- Rows that the host inserted while the clean-up ran, beside others of their link and type: never tried, and the older row knows more.
+WITH several AS MATERIALIZED (
+  SELECT s.payment_link_id, s.sync_type FROM public.xero_syncs s GROUP BY s.payment_link_id, s.sync_type HAVING count(*) > 1
+),
+ranked AS MATERIALIZED (
+  SELECT s.id, row_number() OVER w AS rank, first_value(s.id) OVER w AS kept_id
+    FROM several g JOIN public.xero_syncs s ON s.payment_link_id = g.payment_link_id AND s.sync_type = g.sync_type
+  WINDOW w AS (PARTITION BY s.payment_link_id, s.sync_type
+               ORDER BY (s.failure_code = 'waiting.confirmation') IS TRUE, CASE s.status WHEN 'SUCCESS' THEN 1 WHEN 'FAILED' THEN 3 ELSE 2 END, s.created_at DESC, s.id)
+),
+removed AS (
+  DELETE FROM public.xero_syncs s USING ranked r WHERE s.id = r.id AND r.rank > 1 RETURNING s AS was, r.rank, r.kept_id
+),
+archived AS (
+  INSERT INTO paymentsync.xero_syncs_archive (sync_id, kept_sync_id, payment_link_id, organization_id, sync_type, status, rank, reason, xero_invoice_id, xero_payment_id, content)
+  SELECT (x.was).id, x.kept_id, (x.was).payment_link_id, (x.was).organization_id, (x.was).sync_type, (x.was).status, x.rank, 'inserted during the adoption', (x.was).xero_invoice_id, (x.was).xero_payment_id,
+         to_jsonb(x.was) - '{organization_id,provider,provider_payment_id,amount,currency,document_number,tenant_id,open_request_id,absent_since,released,shared_id,failure_kind,failure_code,due_because,attempt,lease_owner,lease_expires_at}'::text[]
+    FROM removed x
+)
+SELECT count(*) FROM removed

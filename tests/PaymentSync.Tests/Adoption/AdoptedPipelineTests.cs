@@ -1,0 +1,158 @@
+using System.Text.Json.Nodes;
+using PaymentSync.Tests.Testing;
+using Shouldly;
+using Xunit;
+
+namespace PaymentSync.Tests.Adoption;
+
+/// <summary>The service on an adopted database: what was never tried is booked, what is in Xero is not booked again, what is not known waits for a person.</summary>
+public sealed class AdoptedPipelineTests(PostgresServer server)
+{
+    readonly LegacyDatabase _legacy = LegacyDatabase.Of(Guid.Parse("00000000-0000-0000-0000-0000000000aa"));
+
+    async Task<World> AdoptedAsync()
+    {
+        var database = await server.CreateEmptyDatabaseAsync();
+        await _legacy.FillAsync(database.ConnectionString);
+        (await LegacyDatabase.AdoptAsync(database)).Adoption!.Holds.ShouldBeTrue();
+        await TestSchema.MakeClockMoveableAsync(database.ConnectionString);
+        return await World.StartAsync(server, connected: false, adopted: (database, _legacy.Organisation));
+    }
+
+    [Fact]
+    public async Task A_link_that_was_never_tried_is_booked_once_its_organisation_has_settings_and_a_connection()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "PENDING");
+        _legacy.Row(link, "INVOICE", "FAILED", error: "No active Xero connection for organization");
+        await using var world = await AdoptedAsync();
+        (await world.PairAsync(link)).Invoice.Code.ShouldBe("settings.missing");
+
+        await world.PutOrganisationAsync(world.Organisation);
+        (await world.PairAsync(link)).Invoice.Code.ShouldBe("xero.no_connection");
+        await world.ConnectAsync();
+        await world.DrainAsync();
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Status, payment.Status).ShouldBe(("SUCCESS", "SUCCESS"));
+        (await world.PayAsync(link)).ShouldBe("COMPLETED");
+        await world.DrainAsync();
+        (await world.CallsAsync("PUT /Invoices"), await world.CallsAsync("PUT /Payments")).ShouldBe((1, 1));
+        (await world.PairAsync(link)).Payment.Payment.ShouldBe("pi_1", "the confirmation from before the adoption says which payment it was");
+    }
+
+    [Fact]
+    public async Task What_is_in_Xero_is_not_booked_again_however_often_it_is_confirmed()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "SUCCESS", invoiceId: "aaaa", paymentId: "bbbb");
+        _legacy.Row(link, "INVOICE", "PENDING");
+        _legacy.Row(link, "INVOICE", "FAILED", error: "Xero API 500");
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+
+        (await world.PayAsync(link)).ShouldBe("COMPLETED");
+        await world.DrainAsync();
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Status, invoice.InvoiceId, payment.Status, payment.PaymentId).ShouldBe(("SUCCESS", "aaaa", "SUCCESS", "bbbb"));
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(0);
+        (await world.GetAsync("/api/status"))["syncs"]!["SUCCESS"]!.GetValue<long>().ShouldBe(2, "the overview counts what was booked before the adoption");
+        (await world.PayAsync(link, "pi_2")).ShouldBe("NEEDS_ACTION", "another payment of the link is a second payment");
+    }
+
+    [Fact]
+    public async Task A_payment_from_after_the_adoption_of_an_adopted_link_is_a_second_payment()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "SUCCESS", invoiceId: "aaaa", paymentId: "bbbb");
+        await using var world = await AdoptedAsync();
+        var later = DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeSeconds();
+        (await world.HearAsync(StripeEvents.Session(link, "pi_9", 12000, created: later))).ShouldBe("NEEDS_ACTION payment.second_payment");
+    }
+
+    [Fact]
+    public async Task What_was_tried_and_left_no_id_is_held_with_what_to_look_for_and_nothing_is_sent()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "PENDING");
+        _legacy.Row(link, "INVOICE", "FAILED", error: "Xero API 500");
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        await world.PayAsync(link);
+        await world.DrainAsync();
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Status, invoice.Code, payment.Code).ShouldBe(("FAILED", "legacy.unknown_outcome", "waiting.invoice"));
+        invoice.Json.GetProperty("lookFor").GetProperty("amount").GetString().ShouldBe("120.00");
+        invoice.Message!.ShouldContain("Ann Lee");
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(0);
+        await world.SendAsync(HttpMethod.Post, "/api/xero/sync/replay", new JsonObject { ["syncId"] = invoice.Id, ["reason"] = "test" }, expect: 409);
+    }
+
+    [Fact]
+    public async Task An_invoice_whose_id_only_an_archived_row_holds_is_looked_up_by_that_id_and_then_paid()
+    {
+        var link = _legacy.Link();
+        var known = _legacy.Row(link, "INVOICE", "FAILED", invoiceId: "to be replaced", error: "unauthorized");
+        _legacy.Row(link, "INVOICE", "PENDING");
+        var database = await server.CreateEmptyDatabaseAsync();
+        await _legacy.FillAsync(database.ConnectionString);
+        // The predecessor's invoice has a number of Xero's choosing; the simulator of this world knows it as a person's.
+        var simulated = Guid.NewGuid().ToString();
+        await database.ExecuteAsync("UPDATE xero_syncs SET xero_invoice_id = $1 WHERE id = $2", simulated, known);
+        await LegacyDatabase.AdoptAsync(database);
+        await TestSchema.MakeClockMoveableAsync(database.ConnectionString);
+        await using var world = await World.StartAsync(server, connected: false, adopted: (database, _legacy.Organisation));
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        await world.DrainAsync();
+
+        var invoice = (await world.PairAsync(link)).Invoice;
+        (invoice.InvoiceId, invoice.Status, invoice.Code).ShouldBe((simulated, "FAILED", "xero.document_missing"), "Xero was asked for this very id; nothing was sent in its place");
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_new_payment_of_an_adopted_organisation_goes_all_the_way()
+    {
+        var link = _legacy.Link();
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+
+        (await world.PayAsync(link)).ShouldBe("COMPLETED");
+        await world.DrainAsync();
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Status, payment.Status).ShouldBe(("SUCCESS", "SUCCESS"));
+    }
+
+    [Fact]
+    public async Task What_the_host_inserts_waits_for_its_confirmation_and_is_then_booked()
+    {
+        var link = _legacy.Link();
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        // The statement as Prisma issues it, now that the constraint is there: the predecessor's columns only.
+        const string upsert = """
+            INSERT INTO xero_syncs (id, payment_link_id, sync_type, status, request_payload, retry_count, created_at, updated_at) VALUES (gen_random_uuid(), $1, 'INVOICE', 'PENDING', '{}', 0, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)
+            ON CONFLICT (payment_link_id, sync_type) DO UPDATE SET status = 'PENDING', retry_count = 0, updated_at = CURRENT_TIMESTAMP RETURNING id
+            """;
+        var id = await world.Database.ScalarAsync<Guid>(upsert, link);
+        (await world.Database.ScalarAsync<Guid>(upsert, link)).ShouldBe(id);
+        (await world.Database.ScalarAsync<string>("SELECT status || ' ' || failure_code FROM xero_syncs")).ShouldBe("PENDING waiting.confirmation");
+
+        await world.PayAsync(link);
+        await world.DrainAsync();
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Id, invoice.Status, payment.Status).ShouldBe((id, "SUCCESS", "SUCCESS"));
+        (await world.Database.ScalarAsync<Guid>(upsert, link)).ShouldBe(id);
+        (await world.PairAsync(link)).Invoice.Status.ShouldBe("SUCCESS", "the host's upsert is taken without error and changes nothing");
+        (await world.Database.ScalarAsync<long>("SELECT sum(writes)::bigint FROM paymentsync.host_writes WHERE kind LIKE 'update%'")).ShouldBe(2);
+    }
+}

@@ -1,0 +1,122 @@
+using System.Collections.Concurrent;
+using Npgsql;
+using PaymentSync.Migrations;
+using PaymentSync.Tests.Testing;
+using Shouldly;
+using Xunit;
+
+namespace PaymentSync.Tests.Adoption;
+
+/// <summary>The host application's webhook goes on inserting and re-queueing while its database is adopted, and notices nothing.</summary>
+public sealed class WhileTheHostWritesTests(PostgresServer server)
+{
+    const string Insert = "INSERT INTO xero_syncs (id, payment_link_id, sync_type, status, request_payload, retry_count, created_at, updated_at) VALUES (gen_random_uuid(), $1, $2::text::\"XeroSyncType\", 'PENDING', '{}', 0, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)";
+
+    [Fact]
+    public async Task None_of_its_statements_fails_or_waits_long_and_its_duplicates_are_archived()
+    {
+        var legacy = LegacyDatabase.Random(firstSeed: 4000, seeds: 30, linksEach: 40);
+        await using var database = await server.CreateEmptyDatabaseAsync();
+        await legacy.FillAsync(database.ConnectionString);
+        using var stop = new CancellationTokenSource();
+        var (failures, longest, writes) = (new ConcurrentQueue<string>(), TimeSpan.Zero, 0L);
+        var started = new TaskCompletionSource();
+        var host = Enumerable.Range(0, 3).Select(number => Task.Run(async () =>
+        {
+            await started.Task;
+            var chance = new Random(number);
+            await using var connection = await OpenAsync(database, "host");
+            while (!stop.IsCancellationRequested)
+            {
+                try
+                {
+                    await WriteAsync(connection, legacy.Links[chance.Next(legacy.Links.Count)].Id, chance);
+                    Interlocked.Increment(ref writes);
+                }
+                catch (PostgresException failure)
+                {
+                    failures.Enqueue(failure.MessageText);
+                }
+            }
+        })).ToList();
+        var watch = Task.Run(async () =>
+        {
+            await started.Task;
+            await using var connection = await OpenAsync(database, "watch");
+            while (!stop.IsCancellationRequested)
+            {
+                // How long statements of the host wait for locks, by the server's own clock: a busy machine makes everything slow, but waits for nobody.
+                await using var waits = new NpgsqlCommand("SELECT max(clock_timestamp() - l.waitstart) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE NOT l.granted AND a.application_name = 'host'", connection);
+                if (await waits.ExecuteScalarAsync() is TimeSpan waited && waited > longest)
+                    longest = waited;
+                await Task.Delay(10);
+            }
+        });
+
+        var before = 0L;
+        // From the moment on at which the look for a running worker is over.
+        var report = (await LegacyDatabase.AdoptAsync(database, progress =>
+        {
+            started.TrySetResult();
+            if (progress.Step is "plan" or "rows" or "shared" or "archive" or "constraint")
+                SpinUntilWritten(() => Interlocked.Read(ref writes), before += 3);
+        })).Adoption!;
+        await stop.CancelAsync();
+        await Task.WhenAll([.. host, watch]);
+
+        failures.ShouldBeEmpty();
+        longest.ShouldBeLessThan(TimeSpan.FromSeconds(1));
+        writes.ShouldBeGreaterThan(20);
+        report.Holds.ShouldBeTrue(report.ToText());
+        report.InsertedMeanwhile.ShouldBeGreaterThan(0, "duplicates were inserted after their link had been cleaned up");
+        var ids = await database.QueryAsync("""
+            SELECT id FROM (SELECT xero_invoice_id AS id FROM xero_syncs UNION SELECT xero_payment_id FROM xero_syncs
+              UNION SELECT xero_invoice_id FROM paymentsync.xero_syncs_archive UNION SELECT xero_payment_id FROM paymentsync.xero_syncs_archive) x WHERE btrim(id) <> ''
+            """, reader => reader.GetString(0));
+        ids.Order(StringComparer.Ordinal).ShouldBe(legacy.Rows.SelectMany(row => new[] { row.InvoiceId, row.PaymentId }).Select(LegacyModel.Id).OfType<string>().Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
+        // No SUCCESS was set back by the host's re-queues.
+        var successes = legacy.Rows.Where(row => row.Status == "SUCCESS").GroupBy(row => (row.Link, row.Type)).Count();
+        (await database.ScalarAsync<long>("SELECT count(*) FROM xero_syncs s WHERE status = 'SUCCESS' AND NOT EXISTS (SELECT 1 FROM paymentsync.xero_syncs_before_adoption b WHERE b.sync_id = s.id)")).ShouldBe(successes);
+    }
+
+    /// <summary>As Prisma does without a constraint to name: look, then update or insert. Now and then two of them look at the same moment, and both insert.</summary>
+    static async Task WriteAsync(NpgsqlConnection connection, Guid link, Random chance)
+    {
+        var type = chance.Next(2) == 0 ? "INVOICE" : "PAYMENT";
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using var find = new NpgsqlCommand("SELECT id FROM xero_syncs WHERE payment_link_id = $1 AND sync_type = $2::text::\"XeroSyncType\" LIMIT 1", connection) { Parameters = { new() { Value = link }, new() { Value = type } } };
+        var found = await find.ExecuteScalarAsync();
+        if (found is Guid id && chance.Next(3) > 0)
+        {
+            await using var requeue = new NpgsqlCommand("UPDATE xero_syncs SET status = 'PENDING', retry_count = 0, error_message = NULL, next_retry_at = CURRENT_TIMESTAMP, updated_at = CURRENT_TIMESTAMP WHERE id = $1", connection) { Parameters = { new() { Value = id } } };
+            await requeue.ExecuteNonQueryAsync();
+        }
+        else if (found is null || !await HasConstraintAsync(connection))
+        {
+            await using var insert = new NpgsqlCommand(Insert, connection) { Parameters = { new() { Value = link }, new() { Value = type } } };
+            await insert.ExecuteNonQueryAsync();
+        }
+        else
+        {
+            await using var upsert = new NpgsqlCommand(Insert + " ON CONFLICT (payment_link_id, sync_type) DO UPDATE SET status = 'PENDING', updated_at = CURRENT_TIMESTAMP RETURNING id", connection)
+            { Parameters = { new() { Value = link }, new() { Value = type } } };
+            await upsert.ExecuteScalarAsync();
+        }
+        await transaction.CommitAsync();
+    }
+
+    static async Task<bool> HasConstraintAsync(NpgsqlConnection connection)
+    {
+        await using var look = new NpgsqlCommand("SELECT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = 'xero_syncs_payment_link_sync_type_unique')", connection);
+        return (bool)(await look.ExecuteScalarAsync())!;
+    }
+
+    static void SpinUntilWritten(Func<long> writes, long atLeast) => SpinWait.SpinUntil(() => writes() >= atLeast, TimeSpan.FromSeconds(5));
+
+    static async Task<NpgsqlConnection> OpenAsync(PostgresDatabase database, string name)
+    {
+        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Pooling = false, ApplicationName = name, CommandTimeout = 120 }.ConnectionString);
+        await connection.OpenAsync();
+        return connection;
+    }
+}
