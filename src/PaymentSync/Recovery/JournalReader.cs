@@ -5,7 +5,7 @@ using PaymentSync.Xero;
 
 namespace PaymentSync.Recovery;
 
-/// <summary>Reads what Xero answered about rows from the journal, as strictly as the writer that sends: our own number or reference exactly once, amount and currency equal, a real id, no errors.</summary>
+/// <summary>Reads what Xero answered about rows from the journal, as strictly as the writer that sends: our own number or reference exactly once, amount and currency equal, an id that is not zero, no errors.</summary>
 static class JournalReader
 {
     /// <returns>The findings, each with what the journal holds of it.</returns>

@@ -89,7 +89,7 @@ static class ReplayEndpoints
         var allowed = body.Action switch
         {
             "bookAsCharged" => "failure_code IN ('payment.amount_mismatch', 'payment.currency_mismatch')",
-            "requeue" => "paymentsync.is_held(failure_code) AND failure_code NOT IN ('payment.amount_mismatch', 'payment.currency_mismatch') AND failure_code NOT LIKE 'legacy.%' AND failure_code <> 'payment.document_unreadable'",
+            "requeue" => "paymentsync.is_held(failure_code) AND failure_code NOT IN ('payment.amount_mismatch', 'payment.currency_mismatch') AND failure_code <> 'payment.document_unreadable'",
             // What may exist in Xero is looked up, not declared away.
             "markFailed" => "open_request_id IS NULL",
             _ => null,

@@ -120,7 +120,8 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
                 return Hold(FailureCodes.DocumentVoided, $"Invoice {gone.Number} is {gone.Status} in Xero. Resolve: requeue with a new number, or mark it failed.", gone, settles: true);
             case [var invoice]:
                 var same = invoice.Total == sync.Amount && invoice.Currency == sync.Currency && invoice.Status is "AUTHORISED" or "PAID"
-                           && string.Equals(invoice.Contact?.Trim(), XeroDocuments.Text(sync.Document, "contact"), StringComparison.OrdinalIgnoreCase);
+                           // What is found by its id is ours whatever the contact is called by now; an adopted one never bore our spelling.
+                           && (sync.XeroInvoiceId is not null || string.Equals(invoice.Contact?.Trim(), XeroDocuments.Text(sync.Document, "contact"), StringComparison.OrdinalIgnoreCase));
                 if (same && invoice.Id is not null)
                 {
                     session.Saw(invoice);

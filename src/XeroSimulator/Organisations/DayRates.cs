@@ -33,6 +33,19 @@ internal static class DayRates
         ["JOD"] = 0.709m,
         ["OMR"] = 0.385m,
         ["TND"] = 3.12m,
+        ["AED"] = 3.67m,
+        ["IDR"] = 15_800m,
+        ["BIF"] = 2870m,
+        ["DJF"] = 178m,
+        ["GNF"] = 8600m,
+        ["KMF"] = 453m,
+        ["MGA"] = 4480m,
+        ["PYG"] = 7350m,
+        ["RWF"] = 1290m,
+        ["VUV"] = 119m,
+        ["XAF"] = 604m,
+        ["XOF"] = 604m,
+        ["XPF"] = 110m,
     };
 
     /// <summary>Units of the currency for one unit of the base currency; null when no rate is to be had, so that the document must bring one.</summary>

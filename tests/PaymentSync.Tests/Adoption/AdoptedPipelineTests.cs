@@ -93,7 +93,47 @@ public sealed class AdoptedPipelineTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task What_was_tried_and_is_not_in_Xero_is_booked_once_a_person_says_so()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "FAILED", error: "Xero API 500");
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        var invoice = (await world.PairAsync(link)).Invoice;
+        invoice.Code.ShouldBe("legacy.unknown_outcome");
+
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{invoice.Id}/resolve", new JsonObject { ["action"] = "requeue", ["reason"] = "looked in Xero: there is none" }, expect: 202);
+        await world.DrainAsync();
+
+        var pair = await world.PairAsync(link);
+        (pair.Invoice.Status, pair.Payment.Status).ShouldBe(("SUCCESS", "SUCCESS"));
+    }
+
+    [Fact]
     public async Task An_invoice_whose_id_only_an_archived_row_holds_is_looked_up_by_that_id_and_then_paid()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "FAILED", invoiceId: "to be replaced", error: "unauthorized");
+        _legacy.Row(link, "INVOICE", "PENDING");
+        await using var world = await AdoptedAsync();
+        // The predecessor's invoice has a number of Xero's choosing, and its own spelling of the customer.
+        var made = (await world.HumanAsync("createInvoice", new JsonObject { ["amount"] = 120, ["contactName"] = "Lee, Ann" }))["invoiceId"]!.GetValue<string>();
+        await world.Database.ExecuteAsync("ALTER TABLE xero_syncs DISABLE TRIGGER USER");
+        await world.Database.ExecuteAsync("UPDATE xero_syncs SET xero_invoice_id = $1 WHERE payment_link_id = $2 AND sync_type = 'INVOICE'", made, link);
+        await world.Database.ExecuteAsync("ALTER TABLE xero_syncs ENABLE TRIGGER USER");
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        await world.DrainAsync();
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.InvoiceId, invoice.Status).ShouldBe((made, "SUCCESS"));
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(0);
+        payment.Status.ShouldBe("SUCCESS", "nothing was ever paid towards it, and the link is paid");
+    }
+
+    [Fact]
+    public async Task An_invoice_whose_known_id_Xero_does_not_show_is_not_sent_in_its_place()
     {
         var link = _legacy.Link();
         var known = _legacy.Row(link, "INVOICE", "FAILED", invoiceId: "to be replaced", error: "unauthorized");

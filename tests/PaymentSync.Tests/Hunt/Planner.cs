@@ -48,7 +48,7 @@ sealed class Planner(int seed)
         var sum = faults.Values.Sum();
         if (sum > 0.9)
             faults = faults.ToDictionary(fault => fault.Key, fault => Math.Round(fault.Value * 0.9 / sum, 3), StringComparer.Ordinal);
-        var humans = Chance(0.4) ? Math.Round(_random.NextDouble() * 0.1, 3) : 0;
+        var humans = Chance(0.5) ? Math.Round(_random.NextDouble() * 0.3, 3) : 0;
         return new Plan(seed, organisations, links, payments, [.. Script(organisations, links, payments)], faults, humans);
     }
 

@@ -48,7 +48,11 @@ sealed class Auditor(World world)
                              AND (a.outcome = 'ABSENT' OR (a.request_id = sent.before AND a.outcome IN ('TRANSIENT', 'NEEDS_ACTION', 'PERMANENT'))
                                   -- A look found what bears the number, and it is no live document of ours: a person gave the row another.
                                   OR (a.stage = 'look' AND a.failure_code IN ('xero.document_voided', 'xero.document_mismatch')
-                                      AND EXISTS (SELECT 1 FROM paymentsync.xero_syncs_archive r WHERE r.sync_id = sent.sync_id AND r.kept_sync_id = r.sync_id AND r.archived_at BETWEEN a.ended_at AND sent.sent_at))))
+                                      AND EXISTS (SELECT 1 FROM paymentsync.xero_syncs_archive r WHERE r.sync_id = sent.sync_id AND r.kept_sync_id = r.sync_id AND r.archived_at BETWEEN a.ended_at AND sent.sent_at))
+                                  -- Or a stranger's document, where Xero refused every request so far: a replay is refused again.
+                                  OR (a.stage = 'look' AND a.failure_code = 'xero.document_mismatch'
+                                      AND NOT EXISTS (SELECT 1 FROM paymentsync.sync_attempts t WHERE t.sync_id = sent.sync_id AND t.request_id IS NOT NULL AND t.started_at < sent.sent_at
+                                                        AND t.outcome IN ('UNCERTAIN', 'LOST') AND t.failure_code IS DISTINCT FROM 'xero.number_taken'))))
         """, reader => reader.GetString(0)));
 
     async Task CheckLedgersAsync(List<string> problems)
