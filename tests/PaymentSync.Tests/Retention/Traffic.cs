@@ -45,7 +45,7 @@ static class Traffic
         slots AS (
           INSERT INTO paymentsync.call_slots (tenant_id, holder, reserved_at, answered_at, frees_at) SELECT 'tenant' || batch, 'w', at, at, at + interval '1 minute' FROM sent RETURNING 1),
         writes AS (
-          INSERT INTO paymentsync.host_writes (day, kind, writes) VALUES ((paymentsync.now() AT TIME ZONE 'UTC')::date, 'insert', 1) ON CONFLICT DO NOTHING RETURNING 1),
+          INSERT INTO paymentsync.host_writes (day, kind, backend, writes) VALUES ((paymentsync.now() AT TIME ZONE 'UTC')::date, 'insert', pg_backend_pid(), 1) ON CONFLICT DO NOTHING RETURNING 1),
         report AS (
           INSERT INTO paymentsync.recovery_reports (trigger, node, started_at, ended_at, found, done) VALUES ('TIMER', 'w', paymentsync.now(), paymentsync.now(), 1, 1) RETURNING id)
         INSERT INTO paymentsync.recovery_items (report_id, kind, subject, sync_id, decision, status, message, created_at)

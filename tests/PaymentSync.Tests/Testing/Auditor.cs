@@ -46,13 +46,11 @@ sealed class Auditor(World world)
          WHERE before IS NOT NULL AND coalesce(before_outcome, 'OPEN') NOT IN ('REFUSED', 'NOT_SENT')
            AND NOT EXISTS (SELECT 1 FROM paymentsync.sync_attempts a WHERE a.sync_id = sent.sync_id AND a.ended_at BETWEEN sent.before_at AND sent.sent_at
                              AND (a.outcome = 'ABSENT' OR (a.request_id = sent.before AND a.outcome IN ('TRANSIENT', 'NEEDS_ACTION', 'PERMANENT'))
-                                  -- A look found what bears the number, and it is no live document of ours: a person gave the row another.
-                                  OR (a.stage = 'look' AND a.failure_code IN ('xero.document_voided', 'xero.document_mismatch')
-                                      AND EXISTS (SELECT 1 FROM paymentsync.xero_syncs_archive r WHERE r.sync_id = sent.sync_id AND r.kept_sync_id = r.sync_id AND r.archived_at BETWEEN a.ended_at AND sent.sent_at))
-                                  -- Or a stranger's document, where Xero refused every request so far: a replay is refused again.
-                                  OR (a.stage = 'look' AND a.failure_code = 'xero.document_mismatch'
-                                      AND NOT EXISTS (SELECT 1 FROM paymentsync.sync_attempts t WHERE t.sync_id = sent.sync_id AND t.request_id IS NOT NULL AND t.started_at < sent.sent_at
-                                                        AND t.outcome IN ('UNCERTAIN', 'LOST') AND t.failure_code IS DISTINCT FROM 'xero.number_taken'))))
+                                  -- A look found what bears the number, and it is not ours: what was sent cannot be there as well, and Xero refuses the number for as long as it is taken.
+                                  OR (a.stage = 'look' AND a.failure_code = 'xero.document_mismatch')
+                                  -- Or ours, voided: a person gave the row another number.
+                                  OR (a.stage = 'look' AND a.failure_code = 'xero.document_voided'
+                                      AND EXISTS (SELECT 1 FROM paymentsync.xero_syncs_archive r WHERE r.sync_id = sent.sync_id AND r.kept_sync_id = r.sync_id AND r.archived_at BETWEEN a.ended_at AND sent.sent_at))))
         """, reader => reader.GetString(0)));
 
     async Task CheckLedgersAsync(List<string> problems)
