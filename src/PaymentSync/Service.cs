@@ -16,8 +16,10 @@ namespace PaymentSync;
 public static class Service
 {
     /// <param name="chance">For back-off: a seeded one makes a run repeatable. Null: not to be foreseen.</param>
-    public static WebApplication Create(string[] args, Random? chance = null)
+    /// <param name="parts">What configuration may choose from. Null: only our own.</param>
+    public static WebApplication Create(string[] args, Random? chance = null, Parts? parts = null)
     {
+        parts ??= new Parts();
         var builder = WebApplication.CreateBuilder(args);
         if (string.IsNullOrEmpty(builder.Configuration[WebHostDefaults.ServerUrlsKey]))
             builder.WebHost.UseUrls(builder.Configuration["PAYMENTSYNC_URL"] ?? "http://127.0.0.1:8080");
@@ -26,13 +28,13 @@ public static class Service
         // A start that fails is told by RunAsync in one sentence; the host would tell it before, with its stack.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
         builder.AddDatabase();
-        builder.AddStripeWebhooks();
+        builder.AddStripeWebhooks(parts);
         builder.AddConfirmation();
         builder.AddXeroSyncs();
         if (chance is not null)
             builder.Services.AddSingleton(chance);
-        builder.AddJobs();
-        builder.AddXero();
+        builder.AddJobs(parts);
+        builder.AddXero(parts);
         builder.AddRecovery();
         builder.AddRetention();
         builder.AddOperators();
@@ -51,15 +53,16 @@ public static class Service
         app.MapRecovery();
         app.MapHealth();
         app.MapOpenApi();
+        parts.Routes.ForEach(map => map(app));
         return app;
     }
 
     /// <returns>The exit code: 0 after a clean stop, 1 when a setting or the database makes it impossible to start; the sentence says which.</returns>
-    public static async Task<int> RunAsync(string[] args)
+    public static async Task<int> RunAsync(string[] args, Parts? parts = null)
     {
         try
         {
-            await using var app = Create(args);
+            await using var app = Create(args, parts: parts);
             await app.RunAsync();
             return 0;
         }

@@ -1,13 +1,12 @@
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
-using PaymentSync.Database;
 using PaymentSync.OperatorConsole;
 
 namespace PaymentSync.Jobs;
 
 static class JobsSetup
 {
-    public static void AddJobs(this WebApplicationBuilder builder)
+    public static void AddJobs(this WebApplicationBuilder builder, Parts parts)
     {
         builder.Services.AddOptions<WorkerOptions>().BindConfiguration("Worker").ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<WorkerOptions>, WorkerOptionsRules>();
@@ -19,18 +18,7 @@ static class JobsSetup
         builder.Services.AddSingleton(provider => new RecurringJob("sweep", "Wakes organisations that have due rows.", TimeSpan.FromMinutes(1),
             cancellationToken => WakeDueAsync(provider.GetRequiredService<Sweep>(), provider.GetRequiredService<Wakes>(), cancellationToken)));
         builder.Services.AddHostedService<Worker>();
-        var runsJobs = builder.Configuration.GetValue("Worker:Enabled", defaultValue: true);
-        switch (builder.Configuration["Jobs:Engine"] ?? "Quartz")
-        {
-            case "Quartz":
-                QuartzEngine.Add(builder, DatabaseSetup.ConnectionString(builder.Configuration), runsJobs);
-                break;
-            case "None":
-                builder.Services.AddSingleton<IJobEngine, NoJobEngine>();
-                break;
-            case var other:
-                throw new StartException($"Jobs:Engine is \"{other}\"; it must be Quartz or None.");
-        }
+        Parts.Choose(parts.JobEngines, "Jobs:Engine", builder.Configuration["Jobs:Engine"] ?? parts.DefaultEngine)(builder, builder.Configuration.GetValue("Worker:Enabled", defaultValue: true));
     }
 
     public static void MapJobs(this WebApplication app)

@@ -1,4 +1,5 @@
 using Npgsql;
+using PaymentSync.Database;
 using Quartz;
 
 namespace PaymentSync.Jobs;
@@ -11,8 +12,9 @@ sealed class QuartzEngine([FromKeyedServices(QuartzEngine.Scheduler)] IScheduler
     const string Wakes = "wakes";
     const string Argument = "argument";
 
-    public static void Add(WebApplicationBuilder builder, string connectionString, bool runsJobs)
+    public static void Add(WebApplicationBuilder builder, bool runsJobs)
     {
+        var connectionString = DatabaseSetup.ConnectionString(builder.Configuration);
         builder.Services.AddQuartz(Scheduler, quartz =>
         {
             quartz.ConfigureScheduler(scheduler => scheduler.GenerateInstanceId = true);

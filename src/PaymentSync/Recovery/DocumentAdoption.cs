@@ -14,7 +14,7 @@ namespace PaymentSync.Recovery;
 /// A person says which document in Xero is a sync's own. Ids are written once, so Xero is read before anything is: only a document that fits is
 /// taken over, and a wrong id leaves the row as it was.
 /// </summary>
-sealed class DocumentAdoption(NpgsqlDataSource database, XeroConnections connections, XeroTokens tokens, CallBudget budget, XeroClient client, Telemetry.Metrics metrics, AuditLog audit, Wakes wakes)
+sealed class DocumentAdoption(NpgsqlDataSource database, XeroConnections connections, XeroTokens tokens, CallBudget budget, IXeroAccounting client, Telemetry.Metrics metrics, AuditLog audit, Wakes wakes)
 {
     internal sealed record Result(ProblemHttpResult? Problem, string Message = "");
 
@@ -82,7 +82,7 @@ sealed class DocumentAdoption(NpgsqlDataSource database, XeroConnections connect
         if (await session.ReserveAsync(forLook: true, cancellationToken) is not { } slot)
             return No($"The budget of Xero calls is used up for {session.Wait}.");
         // Not broken off once it is on its way: the slot is to be answered.
-        var reply = await client.GetAsync($"Invoices?IDs={Uri.EscapeDataString(invoice)}&page=1&pageSize=100", session.Access, CancellationToken.None);
+        var reply = await client.GetAsync("Invoices", $"?IDs={Uri.EscapeDataString(invoice)}&page=1&pageSize=100", session.Access, CancellationToken.None);
         await session.AnsweredAsync(slot, reply);
         metrics.XeroCalled("GET /Invoices", reply);
         return reply switch

@@ -44,16 +44,17 @@ static partial class StripeWebhookEndpoint
 {
     const int LongestBody = 1024 * 1024;
 
-    public static void AddStripeWebhooks(this WebApplicationBuilder builder)
+    public static void AddStripeWebhooks(this WebApplicationBuilder builder, Parts parts)
     {
         builder.Services.AddOptions<StripeOptions>().BindConfiguration("Stripe").ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<StripeOptions>, StripeOptionsRules>();
         builder.Services.AddSingleton(services => new StripeSignature(services.GetRequiredService<IOptions<StripeOptions>>().Value.WebhookSecrets));
+        Parts.Choose(parts.StripeClients, "Stripe:Client", builder.Configuration["Stripe:Client"] ?? "Own")(builder);
     }
 
     public static void MapStripeWebhooks(this WebApplication app) => app.MapPost("/webhooks/stripe", HearAsync).AllowAnonymous().WithTags("Webhooks");
 
-    static async Task<IResult> HearAsync(HttpRequest request, StripeSignature signature, Confirmer confirmer, NpgsqlDataSource database, IOptions<StripeOptions> options, TimeProvider time,
+    static async Task<IResult> HearAsync(HttpRequest request, IStripeWebhooks webhooks, Confirmer confirmer, NpgsqlDataSource database, IOptions<StripeOptions> options, TimeProvider time,
         Metrics metrics, ILogger<StripeSignature> log, CancellationToken cancellationToken)
     {
         var read = await request.BodyReader.ReadAtLeastAsync(LongestBody + 1, cancellationToken);
@@ -65,13 +66,13 @@ static partial class StripeWebhookEndpoint
         var body = read.Buffer.IsSingleSegment ? read.Buffer.First : read.Buffer.ToArray();
         try
         {
-            var verdict = signature.Verify(string.Join(',', request.Headers["Stripe-Signature"].ToArray()), body.Span, time.GetUtcNow());
+            var verdict = webhooks.Verify(string.Join(',', request.Headers["Stripe-Signature"].ToArray()), body.Span, time.GetUtcNow());
             if (verdict != StripeSignatureResult.Valid)
             {
                 LogRefused(log, verdict.Code());
                 return Refuse(verdict.Code(), Problems.BadRequest(verdict.Code(), Sentence(verdict)), metrics);
             }
-            var heard = await RecordAsync(body, confirmer, database, options.Value, log, cancellationToken);
+            var heard = await RecordAsync(body, webhooks, confirmer, database, options.Value, log, cancellationToken);
             metrics.Heard(heard.Outcome);
             return TypedResults.Ok(heard);
         }
@@ -90,9 +91,9 @@ static partial class StripeWebhookEndpoint
     /// <summary>What Stripe's dashboard shows as our answer.</summary>
     sealed record Answer(string Outcome, string? Reason);
 
-    static async Task<Answer> RecordAsync(ReadOnlyMemory<byte> body, Confirmer confirmer, NpgsqlDataSource database, StripeOptions options, ILogger log, CancellationToken cancellationToken)
+    static async Task<Answer> RecordAsync(ReadOnlyMemory<byte> body, IStripeWebhooks webhooks, Confirmer confirmer, NpgsqlDataSource database, StripeOptions options, ILogger log, CancellationToken cancellationToken)
     {
-        switch (StripeEventReader.Read(body.Span))
+        switch (webhooks.Read(body.Span))
         {
             case Unusable unusable:
                 LogQuarantined(log, unusable.EventId, unusable.Reason);

@@ -36,7 +36,7 @@ sealed record XeroHeaders(string? CorrelationId, int? RemainingToday, int? AppRe
 }
 
 /// <summary>HTTP to Xero: one pooled client, a total time-out for each call, no redirects followed, nothing retried underneath.</summary>
-sealed class XeroClient : IDisposable
+sealed class XeroClient : IXeroAccounting, IDisposable
 {
     const int LongestAnswer = 32 * 1024 * 1024;
     readonly HttpClient _http;
@@ -61,12 +61,9 @@ sealed class XeroClient : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    /// <summary>A read. It changes nothing in Xero, so every failure of it is only a failed read.</summary>
-    public Task<XeroReply> GetAsync(string pathAndQuery, XeroAccess access, CancellationToken cancellationToken) =>
-        CallAsync(new HttpRequestMessage(HttpMethod.Get, Address(pathAndQuery)), access, content: null, cancellationToken);
+    public Task<XeroReply> GetAsync(string resource, string query, XeroAccess access, CancellationToken cancellationToken) =>
+        CallAsync(new HttpRequestMessage(HttpMethod.Get, Address(resource + query)), access, content: null, cancellationToken);
 
-    /// <summary>Creates what <paramref name="body"/> says. PUT refuses a taken number; POST would overwrite a stranger's document.</summary>
-    /// <param name="intendedAt">Monotonic time (Stopwatch) from before the intent was committed.</param>
     public Task<XeroReply> PutAsync(string resource, byte[] body, string idempotencyKey, long intendedAt, XeroAccess access, CancellationToken cancellationToken)
     {
         var content = new IntentContent(body, "application/json", intendedAt, _options.MaxIntentAge);

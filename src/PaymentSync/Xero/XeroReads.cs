@@ -1,7 +1,7 @@
 namespace PaymentSync.Xero;
 
 /// <summary>Reads from Xero under a drain's token and budget. A read changes nothing, so whatever goes wrong is only a failed read.</summary>
-sealed class XeroReads(XeroClient client, Telemetry.Metrics metrics)
+sealed class XeroReads(IXeroAccounting client, Telemetry.Metrics metrics)
 {
     /// <param name="resource">For example Invoices.</param>
     /// <param name="slot">Used up.</param>
@@ -10,7 +10,7 @@ sealed class XeroReads(XeroClient client, Telemetry.Metrics metrics)
         for (var renewed = false; ; renewed = true)
         {
             var access = session.Access;
-            var reply = await client.GetAsync(resource + query, access, CancellationToken.None);
+            var reply = await client.GetAsync(resource, query, access, CancellationToken.None);
             await session.AnsweredAsync(slot, reply);
             metrics.XeroCalled($"GET /{resource}", reply);
             if (reply is not XeroReply.Answered { Status: 401 } || renewed || !await session.RenewAsync(access, stopping) || await session.ReserveAsync(forLook: true, stopping) is not { } next)

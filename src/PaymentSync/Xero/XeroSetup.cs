@@ -5,11 +5,12 @@ namespace PaymentSync.Xero;
 
 static class XeroSetup
 {
-    public static void AddXero(this WebApplicationBuilder builder)
+    public static void AddXero(this WebApplicationBuilder builder, Parts parts)
     {
         builder.Services.AddOptions<XeroOptions>().BindConfiguration("Xero").ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<XeroOptions>, XeroOptionsRules>();
         builder.Services.AddSingleton<XeroClient>();
+        Parts.Choose(parts.XeroClients, "Xero:Client", builder.Configuration["Xero:Client"] ?? "Own")(builder);
         builder.Services.AddSingleton<XeroConnections>();
         builder.Services.AddSingleton<XeroSecrets>();
         builder.Services.AddSingleton<XeroIdentity>();

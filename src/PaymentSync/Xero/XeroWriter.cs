@@ -5,7 +5,7 @@ using PaymentSync.XeroSyncs;
 namespace PaymentSync.Xero;
 
 /// <summary>Writes to Xero: intent first, then those bytes, then each member's own outcome.</summary>
-sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, XeroClient client, Outcomes outcomes, IOptions<XeroOptions> options,
+sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, IXeroAccounting client, Outcomes outcomes, IOptions<XeroOptions> options,
     IOptions<Jobs.WorkerOptions> worker, Telemetry.Metrics metrics, ILogger<XeroWriter> log)
 {
     static readonly TimeSpan ApartWithoutCalls = TimeSpan.FromMinutes(2);

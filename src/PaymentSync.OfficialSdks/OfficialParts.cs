@@ -1,0 +1,7 @@
+namespace PaymentSync.OfficialSdks;
+
+/// <summary>Our own parts and those of the official SDKs, for configuration to choose from.</summary>
+public static class OfficialParts
+{
+    public static Parts Create() => new();
+}

@@ -1,0 +1,4 @@
+using PaymentSync;
+using PaymentSync.OfficialSdks;
+
+return await Verbs.RunAsync(args, OfficialParts.Create());
