@@ -47,7 +47,7 @@ sealed partial class Adoption
     Task LateRowsAsync(NpgsqlConnection connection, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var late = await ScalarAsync<long>(connection, SqlFile.Read("adoption/late.sql"), cancellationToken);
+        var late = await ScalarAsync<long>(connection, SqlFile.Read("adoption/late.sql").Replace("{host_columns}", await HostColumnsAsync(connection, cancellationToken), StringComparison.Ordinal), cancellationToken);
         await AddTallyAsync(connection, new Dictionary<string, long>(StringComparer.Ordinal) { ["late"] = late }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }, "archiving late duplicates", _log, cancellationToken);

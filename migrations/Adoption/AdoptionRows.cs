@@ -14,6 +14,9 @@ sealed partial class Adoption
     // Rows of a batch are locked until it is committed, and a statement of the host may wait for one of them.
     static readonly TimeSpan LongBatch = TimeSpan.FromMilliseconds(300);
 
+    /// <summary>What apply.sql counts when a row escaped it.</summary>
+    const string Moved = "moved";
+
     string RangesSql => $"""
         DELETE FROM paymentsync.adoption_ranges;
         INSERT INTO paymentsync.adoption_ranges (range, next_seq, last_seq)
@@ -27,7 +30,7 @@ sealed partial class Adoption
         var tenants = await ScalarAsync<bool>(connection, AdoptionChecks.HasConnectionsSql, cancellationToken)
             ? "public.xero_connections"
             : "(SELECT NULL::uuid AS organization_id, NULL::text AS tenant_id WHERE false)";
-        var batch = $"WITH {SqlFile.Read("adoption/member_batch.sql")}{SqlFile.Read("adoption/decide.sql")}{SqlFile.Read("adoption/apply.sql")}".Replace("{tenants}", tenants, StringComparison.Ordinal);
+        var batch = $"WITH {SqlFile.Read("adoption/member_batch.sql")}{SqlFile.Read("adoption/decide.sql")}{SqlFile.Read("adoption/apply.sql")}".Replace("{tenants}", tenants, StringComparison.Ordinal).Replace("{host_columns}", await HostColumnsAsync(connection, cancellationToken), StringComparison.Ordinal);
         var ranges = new List<(int Range, long Next, long Last)>();
         await using (var read = new NpgsqlCommand("SELECT range, next_seq, last_seq FROM paymentsync.adoption_ranges ORDER BY range", connection))
         await using (var reader = await read.ExecuteReaderAsync(cancellationToken))
@@ -53,6 +56,13 @@ sealed partial class Adoption
         }, CancellationToken.None)));
     }
 
+    /// <summary>The columns of xero_syncs that are not ours, whatever the host's table has, of a row called x: what an archived row keeps and restore-legacy puts back.</summary>
+    static async Task<string> HostColumnsAsync(NpgsqlConnection connection, CancellationToken cancellationToken) => (await ScalarAsync<string>(connection, """
+        SELECT string_agg(format('x.%I', c.attname), ', ' ORDER BY c.attnum) FROM pg_attribute c
+         WHERE c.attrelid = 'public.xero_syncs'::regclass AND c.attnum > 0 AND NOT c.attisdropped
+           AND c.attname <> ALL ('{organization_id,provider,provider_payment_id,amount,currency,document_number,tenant_id,open_request_id,absent_since,released,shared_id,failure_kind,failure_code,due_because,attempt,lease_owner,lease_expires_at}')
+        """, cancellationToken))!;
+
     async Task RangeAsync(int range, long next, long last, string batch, Guid reportId, Action<long> progress, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
@@ -70,10 +80,12 @@ sealed partial class Adoption
             await PatientLocks.RetryAsync(async () =>
             {
                 var began = Stopwatch.GetTimestamp();
-                await using var transaction = await connection.BeginTransactionAsync(CancellationToken.None);
                 apply.Parameters[0].Value = next;
                 apply.Parameters[1].Value = to;
+                await using var transaction = await connection.BeginTransactionAsync(CancellationToken.None);
                 var counted = await CountsAsync(apply);
+                if (counted.ContainsKey(Moved))
+                    throw new RowsMovedException();
                 await using var record = new NpgsqlCommand("UPDATE paymentsync.adoption_ranges SET next_seq = $2, tally = paymentsync.add_tally(tally, $3) WHERE range = $1 AND next_seq = $4", connection);
                 record.Parameters.AddWithValue(range);
                 record.Parameters.AddWithValue(to + 1);

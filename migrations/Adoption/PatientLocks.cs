@@ -28,7 +28,8 @@ static class PatientLocks
                 await run();
                 return;
             }
-            catch (PostgresException busy) when (busy.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected && began.Elapsed < Patience)
+            catch (Exception busy) when (began.Elapsed < Patience
+                                         && busy is RowsMovedException or PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected })
             {
                 if (!told && began.Elapsed > TellAfter)
                 {
@@ -40,3 +41,6 @@ static class PatientLocks
         }
     }
 }
+
+/// <summary>The host moved a row between our looking and our changing it. The transaction is rolled back; again, it is where it is found.</summary>
+sealed class RowsMovedException() : Exception("Rows of xero_syncs were moved while they were being cleaned up.");

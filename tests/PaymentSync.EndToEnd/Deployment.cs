@@ -278,7 +278,8 @@ sealed class Deployment : IAsyncDisposable
     /// <summary>Moves the database's clock and the simulator's. No call is begun or recorded as answered in between, else one of the two would take it for a minute older than the other does.</summary>
     public async Task AdvanceAsync(TimeSpan time)
     {
-        await using var connection = new NpgsqlConnection(Database.ConnectionString);
+        // Not from a pool: the database may have crashed since.
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Pooling = false }.ConnectionString);
         await connection.OpenAsync();
         await using var transaction = await connection.BeginTransactionAsync();
         // Both begin and end with a change of this table.

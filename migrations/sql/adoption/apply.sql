@@ -1,11 +1,11 @@
 , removed AS (
-  DELETE FROM public.xero_syncs s USING ranked r WHERE s.id = r.id AND r.rank > 1 RETURNING s AS was, r.rank, r.kept_id
+  DELETE FROM public.xero_syncs s USING ranked r WHERE s.ctid = r.place AND s.id = r.id AND r.rank > 1 RETURNING s.*, r.rank, r.kept_id
 ),
 archived AS (
   INSERT INTO paymentsync.xero_syncs_archive (sync_id, kept_sync_id, payment_link_id, organization_id, sync_type, status, rank, reason, xero_invoice_id, xero_payment_id, content)
-  SELECT (x.was).id, x.kept_id, (x.was).payment_link_id, d.organization_id, (x.was).sync_type, (x.was).status, x.rank, 'duplicate', (x.was).xero_invoice_id, (x.was).xero_payment_id,
-         to_jsonb(x.was) - '{organization_id,provider,provider_payment_id,amount,currency,document_number,tenant_id,open_request_id,absent_since,released,shared_id,failure_kind,failure_code,due_because,attempt,lease_owner,lease_expires_at}'::text[]
-    FROM removed x JOIN decided d ON d.link_id = (x.was).payment_link_id
+  SELECT x.id, x.kept_id, x.payment_link_id, d.organization_id, x.sync_type, x.status, x.rank, 'duplicate', x.xero_invoice_id, x.xero_payment_id,
+         (SELECT to_jsonb(host) FROM (SELECT {host_columns}) host)
+    FROM removed x JOIN decided d ON d.link_id = x.payment_link_id
 ),
 told AS MATERIALIZED (
   SELECT a.*,
@@ -27,7 +27,7 @@ told AS MATERIALIZED (
 remembered AS (
   INSERT INTO paymentsync.xero_syncs_before_adoption (sync_id, status, error_message, retry_count, next_retry_at, updated_at, request_payload)
   SELECT s.id, s.status, s.error_message, s.retry_count, s.next_retry_at, s.updated_at, s.request_payload
-    FROM told t JOIN public.xero_syncs s ON s.id = t.sync_id WHERE t.was <> 'SUCCESS'
+    FROM told t JOIN public.xero_syncs s ON s.ctid = t.place AND s.id = t.sync_id WHERE t.was <> 'SUCCESS'
 ),
 kept AS (
   UPDATE public.xero_syncs s
@@ -42,7 +42,8 @@ kept AS (
          request_payload = CASE WHEN t.was = 'SUCCESS' THEN s.request_payload WHEN jsonb_typeof(s.request_payload) = 'object' THEN s.request_payload || t.known ELSE t.known END,
          updated_at = CASE WHEN t.was = 'SUCCESS' THEN s.updated_at ELSE paymentsync.now() END
     FROM told t LEFT JOIN {tenants} c ON c.organization_id = t.organization_id
-   WHERE s.id = t.sync_id
+   WHERE s.ctid = t.place AND s.id = t.sync_id
+  RETURNING 1
 ),
 added AS (
   INSERT INTO public.xero_syncs (id, payment_link_id, sync_type, status, organization_id, provider, amount, currency, tenant_id, xero_invoice_id, xero_payment_id, request_payload,
@@ -80,3 +81,6 @@ listed AS (
     LEFT JOIN told t ON t.sync_id = i.sync_id AND i.kind <> 'legacy.duplicate_documents'
 )
 SELECT t.what, t.n::bigint FROM tally t WHERE t.n > 0
+UNION ALL
+-- A row that the host moved after this statement began to look may not be found where it lay; then nothing of this counts.
+SELECT 'moved', m.n FROM (SELECT (SELECT count(*) FROM ranked) - (SELECT count(*) FROM removed) - (SELECT count(*) FROM kept) AS n) m WHERE m.n <> 0

@@ -10,9 +10,11 @@ ranked AS MATERIALIZED (
 ),
 facts AS MATERIALIZED (
   SELECT r.payment_link_id AS link_id, min(r.created_at) AS first_at,
-         (array_agg(r.id) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1))[1] AS invoice_sync, min(r.status) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1) AS invoice_was,
+         (array_agg(r.id) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1))[1] AS invoice_sync, (array_agg(r.place) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1))[1] AS invoice_place,
+         min(r.status) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1) AS invoice_was,
          min(r.invoice_id) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1) AS own_invoice,
-         (array_agg(r.id) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1))[1] AS payment_sync, min(r.status) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1) AS payment_was,
+         (array_agg(r.id) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1))[1] AS payment_sync, (array_agg(r.place) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1))[1] AS payment_place,
+         min(r.status) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1) AS payment_was,
          min(r.payment_id) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1) AS own_payment,
          min(r.invoice_id) AS invoice_id, min(r.invoice_id) <> max(r.invoice_id) AS several_invoices,
          min(r.payment_id) AS payment_id, min(r.payment_id) <> max(r.payment_id) AS several_payments,
@@ -63,11 +65,11 @@ decided AS MATERIALIZED (
     FROM invoices v
 ),
 after AS MATERIALIZED (
-  SELECT d.link_id, 'INVOICE'::"XeroSyncType" AS sync_type, d.invoice_sync AS sync_id, d.invoice_was AS was, d.invoice_becomes AS becomes, d.invoice_id_after AS xero_id,
+  SELECT d.link_id, 'INVOICE'::"XeroSyncType" AS sync_type, d.invoice_sync AS sync_id, d.invoice_place AS place, d.invoice_was AS was, d.invoice_becomes AS becomes, d.invoice_id_after AS xero_id,
          d.invoice_id_after IS NOT NULL AND d.own_invoice IS NULL AS learned,
          d.organization_id, d.provider, d.amount, d.currency, d.first_at, d.customer, d.link_status, d.complete FROM decided d WHERE d.invoice_becomes IS NOT NULL
   UNION ALL
-  SELECT d.link_id, 'PAYMENT', d.payment_sync, d.payment_was, d.payment_becomes, d.payment_id_after,
+  SELECT d.link_id, 'PAYMENT', d.payment_sync, d.payment_place, d.payment_was, d.payment_becomes, d.payment_id_after,
          d.payment_id_after IS NOT NULL AND d.own_payment IS NULL,
          d.organization_id, d.provider, d.amount, d.currency, d.first_at, d.customer, d.link_status, d.complete FROM decided d WHERE d.payment_becomes IS NOT NULL
 ),

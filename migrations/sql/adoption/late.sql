@@ -9,12 +9,12 @@ ranked AS MATERIALIZED (
                ORDER BY (s.failure_code = 'waiting.confirmation') IS TRUE, CASE s.status WHEN 'SUCCESS' THEN 1 WHEN 'FAILED' THEN 3 ELSE 2 END, s.created_at DESC, s.id)
 ),
 removed AS (
-  DELETE FROM public.xero_syncs s USING ranked r WHERE s.id = r.id AND r.rank > 1 RETURNING s AS was, r.rank, r.kept_id
+  DELETE FROM public.xero_syncs s USING ranked r WHERE s.id = r.id AND r.rank > 1 RETURNING s.*, r.rank, r.kept_id
 ),
 archived AS (
   INSERT INTO paymentsync.xero_syncs_archive (sync_id, kept_sync_id, payment_link_id, organization_id, sync_type, status, rank, reason, xero_invoice_id, xero_payment_id, content)
-  SELECT (x.was).id, x.kept_id, (x.was).payment_link_id, (x.was).organization_id, (x.was).sync_type, (x.was).status, x.rank, 'inserted during the adoption', (x.was).xero_invoice_id, (x.was).xero_payment_id,
-         to_jsonb(x.was) - '{organization_id,provider,provider_payment_id,amount,currency,document_number,tenant_id,open_request_id,absent_since,released,shared_id,failure_kind,failure_code,due_because,attempt,lease_owner,lease_expires_at}'::text[]
+  SELECT x.id, x.kept_id, x.payment_link_id, x.organization_id, x.sync_type, x.status, x.rank, 'inserted during the adoption', x.xero_invoice_id, x.xero_payment_id,
+         (SELECT to_jsonb(host) FROM (SELECT {host_columns}) host)
     FROM removed x
 )
 SELECT count(*) FROM removed

@@ -1,8 +1,8 @@
--- Which rows belong to which link, in the order in which they lie in the table, so that a batch reads and writes neighbouring pages.
+-- Which rows belong to which link, and where they lie, in the order in which they lie in the table, so that a batch reads and writes neighbouring pages.
 DROP TABLE IF EXISTS paymentsync.adoption_plan;
 CREATE TABLE paymentsync.adoption_plan AS
-  SELECT row_number() OVER (ORDER BY g.first_row) AS seq, g.ids
-    FROM (SELECT min(s.ctid) AS first_row, array_agg(s.id) AS ids FROM xero_syncs s GROUP BY s.payment_link_id) g
+  SELECT row_number() OVER (ORDER BY g.first_row) AS seq, g.ids, g.places
+    FROM (SELECT min(s.ctid) AS first_row, array_agg(s.id) AS ids, array_agg(s.ctid) AS places FROM xero_syncs s GROUP BY s.payment_link_id) g
    ORDER BY 1;
 CREATE UNIQUE INDEX adoption_plan_seq ON paymentsync.adoption_plan (seq);
 ANALYZE paymentsync.adoption_plan;

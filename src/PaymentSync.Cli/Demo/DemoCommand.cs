@@ -17,7 +17,7 @@ static class DemoCommand
         var secret = new Option<string?>("--stripe-secret") { Description = $"The webhook's signing secret, whsec_… (or {SecretVariable})." };
         var seed = new Option<int?>("--seed") { Description = "Plays the run of this seed again; without it every run is new." };
         var patience = new Option<int>("--patience") { Description = "How many seconds the rows get to reach SUCCESS.", DefaultValueFactory = _ => 60 };
-        var command = new Command("demo", "Pays 40 links through the real webhook, with repetitions, disorder and forgeries, and compares the books.") { simulator, secret, seed, patience };
+        var command = new Command("demo", "Pays 120 links through the real webhook, with repetitions, disorder and forgeries, and compares the books.") { simulator, secret, seed, patience };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             using var invocation = globals.Of(parsed);

@@ -20,7 +20,7 @@ sealed class Script
         Run = seed.ToString("x8", CultureInfo.InvariantCulture);
         _random = new Random(seed);
         _events = new StripeEvents(Run, now);
-        foreach (var (currency, links) in new[] { ("GBP", 17), ("USD", 10), ("EUR", 8), ("JPY", 5) })
+        foreach (var (currency, links) in new[] { ("GBP", 52), ("USD", 30), ("EUR", 23), ("JPY", 15) })
         {
             for (var link = 0; link < links; link++)
                 Sell(currency, Ending.Booked);

@@ -79,6 +79,52 @@ public sealed class WhileTheHostWritesTests(PostgresServer server)
         (await database.ScalarAsync<long>("SELECT count(*) FROM xero_syncs s WHERE status = 'SUCCESS' AND NOT EXISTS (SELECT 1 FROM paymentsync.xero_syncs_before_adoption b WHERE b.sync_id = s.id)")).ShouldBe(successes);
     }
 
+    [Fact]
+    public async Task A_row_that_the_host_moves_under_the_hands_of_a_batch_is_found_where_it_went()
+    {
+        var legacy = LegacyDatabase.Of(Guid.NewGuid());
+        var link = legacy.Link();
+        var moved = new[] { legacy.Row(link, "INVOICE", "FAILED", error: "Xero API 500"), legacy.Row(link, "INVOICE", "SUCCESS", invoiceId: "xinv-1"), legacy.Row(link, "INVOICE", "FAILED", error: "Xero API 500") };
+        await using var database = await server.CreateEmptyDatabaseAsync();
+        await legacy.FillAsync(database.ConnectionString);
+        await using var host = await OpenAsync(database, "host");
+        NpgsqlTransaction? transaction = null;
+        var waited = Task.FromResult(false);
+
+        var report = (await LegacyDatabase.AdoptAsync(database, progress =>
+        {
+            if (progress is not { Step: "rows", Total: 0 } || transaction is not null)
+                return;
+            // Both the row that stays and one that goes are rewritten, and held until the batch stands before one of them.
+            transaction = host.BeginTransaction();
+            using var update = new NpgsqlCommand("UPDATE xero_syncs SET status = 'PENDING', updated_at = CURRENT_TIMESTAMP WHERE id = ANY ($1)", host, transaction);
+            update.Parameters.AddWithValue(moved);
+            update.ExecuteNonQuery();
+            waited = Task.Run(() => CommitOnceWaitedForAsync(database, transaction));
+        })).Adoption!;
+
+        (await waited).ShouldBeTrue("the batch waited for the host");
+        report.Holds.ShouldBeTrue(report.ToText());
+        (await database.QueryAsync("SELECT id FROM xero_syncs WHERE sync_type = 'INVOICE'", reader => reader.GetGuid(0))).ShouldBe([moved[1]]);
+        (await database.QueryAsync("SELECT sync_id FROM paymentsync.xero_syncs_archive", reader => reader.GetGuid(0))).ShouldBe([moved[0], moved[2]], ignoreOrder: true);
+        (await database.ScalarAsync<decimal>("SELECT amount FROM xero_syncs WHERE id = $1", moved[1])).ShouldBe(120, "what stays was filled");
+    }
+
+    static async Task<bool> CommitOnceWaitedForAsync(PostgresDatabase database, NpgsqlTransaction transaction)
+    {
+        for (var look = 0; look < 5000; look++)
+        {
+            if (await database.ScalarAsync<bool>("SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE NOT l.granted AND a.application_name = 'PaymentSync migrate' AND a.datname = current_database())"))
+            {
+                await transaction.CommitAsync();
+                return true;
+            }
+            await Task.Delay(2);
+        }
+        await transaction.RollbackAsync();
+        return false;
+    }
+
     /// <summary>As Prisma does without a constraint to name: look, then update or insert. Now and then two of them look at the same moment, and both insert.</summary>
     static async Task WriteAsync(NpgsqlConnection connection, Guid link, Random chance)
     {

@@ -23,16 +23,16 @@ public sealed class DemoTests(PostgresServer server)
             played.Error.ShouldBeEmpty();
             played.ExitCode.ShouldBe(0);
             var figures = JsonNode.Parse(played.Output)!;
-            Count(figures, "deliveries").ShouldBeGreaterThanOrEqualTo(60);
+            Count(figures, "deliveries").ShouldBeGreaterThanOrEqualTo(240);
             Count(figures, "refused").ShouldBe(10);
             Count(figures, "duplicates").ShouldBeGreaterThan(20);
-            figures["rows"]!.AsArray().Select(row => $"{row!["status"]} {row["syncType"]} {row["rows"]}").ShouldBe(["FAILED INVOICE 1", "PENDING PAYMENT 1", "SUCCESS INVOICE 40", "SUCCESS PAYMENT 40"]);
-            // 2 for 40 when nothing else keeps the machine busy.
+            figures["rows"]!.AsArray().Select(row => $"{row!["status"]} {row["syncType"]} {row["rows"]}").ShouldBe(["FAILED INVOICE 1", "PENDING PAYMENT 1", "SUCCESS INVOICE 120", "SUCCESS PAYMENT 120"]);
+            // 9 for 120 when nothing else keeps the machine busy: three reads of the settings, and six batches.
             decimal.Parse(figures["callsPerPayment"]!.ToJsonString(), CultureInfo.InvariantCulture).ShouldBeLessThan(0.5m);
 
             var ledger = await world.LedgerAsync();
-            ledger["invoices"]!.AsArray().Count.ShouldBe(40 * run);
-            ledger["payments"]!.AsArray().Count.ShouldBe(40 * run);
+            ledger["invoices"]!.AsArray().Count.ShouldBe(120 * run);
+            ledger["payments"]!.AsArray().Count.ShouldBe(120 * run);
             (await BookedAsync(world)).ShouldBe(ledger["balances"]!.AsObject().ToDictionary(balance => balance.Key, balance => decimal.Parse(balance.Value!.GetValue<string>(), CultureInfo.InvariantCulture), StringComparer.Ordinal), ignoreOrder: true);
         }
     }
@@ -46,7 +46,7 @@ public sealed class DemoTests(PostgresServer server)
 
         played.ExitCode.ShouldBe(0, played.Error);
         played.Output.ShouldNotContain("\u001b");
-        played.Output.ShouldContain("40 of 40 invoices and 40 of 40 payments are SUCCESS");
+        played.Output.ShouldContain("120 of 120 invoices and 120 of 120 payments are SUCCESS");
         played.Output.ShouldContain("10, all refused with 400");
         var held = (await world.RowsAsync()).Single(row => row.Code == "payment.amount_mismatch");
         played.Output.ShouldContain($"paymentsync resolve {held.Id} bookAsCharged --reason");
