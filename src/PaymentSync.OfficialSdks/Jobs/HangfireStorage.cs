@@ -61,10 +61,22 @@ sealed class HangfireStorage
     public async Task InstallAsync(CancellationToken cancellationToken)
     {
         await using var connection = await _database.OpenConnectionAsync(cancellationToken);
-        await using (var alone = new NpgsqlCommand("SELECT pg_advisory_lock($1)", connection) { Parameters = { new() { Value = InstallLock } } })
-            await alone.ExecuteNonQueryAsync(cancellationToken);
-        // The lock goes with the connection's state, when that comes back to the pool.
-        await Task.Run(() => PostgreSqlObjectsInstaller.Install(connection, Schema), cancellationToken);
+        await LockAsync("pg_advisory_lock", cancellationToken);
+        try
+        {
+            await Task.Run(() => PostgreSqlObjectsInstaller.Install(connection, Schema), cancellationToken);
+        }
+        finally
+        {
+            // Not left to the pool, which clears a connection only when it is used again.
+            await LockAsync("pg_advisory_unlock", CancellationToken.None);
+        }
+
+        async Task LockAsync(string function, CancellationToken stopping)
+        {
+            await using var command = new NpgsqlCommand($"SELECT {function}($1)", connection) { Parameters = { new() { Value = InstallLock } } };
+            await command.ExecuteNonQueryAsync(stopping);
+        }
     }
 
     /// <summary>Has one idle worker of this node look for jobs.</summary>

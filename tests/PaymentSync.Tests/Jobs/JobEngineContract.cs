@@ -67,7 +67,7 @@ public abstract class JobEngineContract(PostgresServer server)
     {
         // A web-only node alone: nobody takes the wakes, so they can be counted.
         await using var world = await World.StartAsync(Server, worker: false, settings: Settings());
-        await World.EventuallyAsync(async () => (await TablesAsync(world)).Count > 0, "the engine has its tables");
+        await HasTablesAsync(world);
         var links = new List<Guid>();
         for (var number = 0; number < 8; number++)
             links.Add(await world.LinkAsync());
@@ -96,7 +96,7 @@ public abstract class JobEngineContract(PostgresServer server)
     public async Task A_payment_is_taken_and_booked_although_the_engines_tables_are_gone()
     {
         await using var world = await World.StartAsync(Server, worker: false, settings: Settings());
-        await World.EventuallyAsync(async () => (await TablesAsync(world)).Count > 0, "the engine has its tables");
+        await HasTablesAsync(world);
         foreach (var table in await TablesAsync(world))
             await world.Database.ExecuteAsync($"DROP TABLE {table} CASCADE");
         var link = await world.LinkAsync();
@@ -143,6 +143,13 @@ public abstract class JobEngineContract(PostgresServer server)
     }
 
     private protected static async Task<bool> IsBookedAsync(World world, Guid link) => (await world.RowsAsync(link)).All(row => row.Status == "SUCCESS");
+
+    private protected Task HasTablesAsync(World world) => World.EventuallyAsync(async () =>
+    {
+        // Some make them when they are asked something first.
+        using var asked = await world.Api.GetAsync(new Uri("/api/jobs", UriKind.Relative));
+        return asked.IsSuccessStatusCode && (await TablesAsync(world)).Count > 8;
+    }, "the engine has its tables", TimeSpan.FromSeconds(60));
 
     /// <summary>Until the engine says of every recurring job when it runs next.</summary>
     private protected static Task ScheduledAsync(World world, TimeSpan? atMost = null) => World.EventuallyAsync(async () =>

@@ -41,6 +41,7 @@ public sealed class HangfireTests(PostgresServer server) : JobEngineContract(ser
             && await world.Database.ScalarAsync<int>("SELECT version FROM hangfire.schema") == 23
             && await world.Database.ScalarAsync<long>("SELECT count(*) FROM hangfire.set WHERE key = 'recurring-jobs'") == 9
             && await world.Database.ScalarAsync<long>("SELECT count(*) FROM hangfire.server") == 2, "all nodes are at work", TimeSpan.FromSeconds(60));
+        (await world.Database.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")).ShouldBe(0);
     }
 
     [Fact]
