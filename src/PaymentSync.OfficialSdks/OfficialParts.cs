@@ -9,6 +9,7 @@ public static class OfficialParts
     {
         var parts = new Parts { DefaultEngine = "Hangfire" };
         parts.JobEngines["Hangfire"] = HangfireEngine.Add;
+        parts.Routes.Add(HangfireDashboard.Map);
         return parts;
     }
 }

@@ -25,6 +25,7 @@ sealed class HangfireEngine(HangfireStorage hangfire, RecurringJobs jobs, Npgsql
         builder.Services.AddSingleton<HangfireStorage>();
         builder.Services.AddSingleton<HangfireEngine>();
         builder.Services.AddSingleton<IJobEngine>(services => services.GetRequiredService<HangfireEngine>());
+        HangfireDashboard.Add(builder.Services);
         builder.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<HangfireNode>(services, runsJobs));
     }
 
