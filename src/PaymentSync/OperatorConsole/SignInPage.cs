@@ -29,8 +29,6 @@ static class SignInPage
             Page(http, antiforgery, StatusCodes.Status200OK, said: null, """<button type="submit">Sign out</button>"""));
         forms.MapPost("/sign-out", async Task<IResult> (HttpContext http, IAntiforgery antiforgery) =>
         {
-            // The form was made for whoever had the session, which nothing has read for this page.
-            http.User = (await http.AuthenticateAsync(OperatorSession.Name)).Principal ?? http.User;
             if (!await antiforgery.IsRequestValidAsync(http))
                 return Page(http, antiforgery, StatusCodes.Status400BadRequest, "This form was open for too long, or came from elsewhere. Try again.", """<button type="submit">Sign out</button>""");
             await http.SignOutAsync(OperatorSession.Name);
