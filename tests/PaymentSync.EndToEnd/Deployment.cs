@@ -21,6 +21,13 @@ sealed class Deployment : IAsyncDisposable
 {
     public const string WebhookSecret = "whsec_end_to_end_0123456789";
     public const string AdminKey = "admin-key-for-end-to-end-1";
+    /// <summary>The service as this build deploys it.</summary>
+    public const string Service =
+#if OFFICIAL_SDKS
+        "PaymentSync.OfficialSdks";
+#else
+        "PaymentSync";
+#endif
     const string MasterKey = "end-to-end master key, not a secret";
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     const int MostLogs = 6;
@@ -100,7 +107,7 @@ sealed class Deployment : IAsyncDisposable
         }
         foreach (var (key, value) in settings ?? [])
             all[key] = value;
-        var node = new Node(await RunningProgram.StartAsync("PaymentSync", $"{name}-{Interlocked.Increment(ref _started)}", _logs, all), address);
+        var node = new Node(await RunningProgram.StartAsync(Service, $"{name}-{Interlocked.Increment(ref _started)}", _logs, all), address);
         _nodes.Enqueue(node);
         return node;
     }
@@ -345,15 +352,15 @@ sealed class Deployment : IAsyncDisposable
         "SELECT count(*) FROM xero_syncs WHERE status = 'RETRYING' AND open_request_id IS NOT NULL AND lease_owner LIKE $1", $"%:{node.Program.Id}:%");
 
     /// <summary>Polls until it holds; fails at once when a program is gone that should run.</summary>
-    public async Task EventuallyAsync(Func<Task<bool>> holds, string what)
+    public async Task EventuallyAsync(Func<Task<bool>> holds, string what, TimeSpan? atMost = null)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var patience = new CancellationTokenSource(atMost ?? Patience);
         while (!await holds())
         {
             foreach (var program in _nodes.Select(node => node.Program).Append(_simulator).Where(program => program is { HasExited: true, MayExit: false }))
                 throw new InvalidOperationException($"{program.Name} ended while the test waited until {what}: {program.Error}");
             if (patience.IsCancellationRequested)
-                throw new TimeoutException($"It did not happen within {Patience.TotalSeconds:0} seconds: {what}");
+                throw new TimeoutException($"It did not happen within {(atMost ?? Patience).TotalSeconds:0} seconds: {what}");
             await Task.Delay(50);
         }
     }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using PaymentSync.Tests.Testing;
 
 namespace PaymentSync.EndToEnd;
 
@@ -51,7 +50,8 @@ sealed class RunningProgram : IAsyncDisposable
     /// <param name="settings">Environment variables; of ours, those that configure a service are not passed on.</param>
     public static async Task<RunningProgram> StartAsync(string program, string name, string logFolder, IReadOnlyDictionary<string, string> settings, params string[] arguments)
     {
-        var file = Path.Combine(Repository.Root, "artifacts", "bin", program, Configuration, program);
+        // Beside the tests, which were built with it.
+        var file = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", program, Configuration, program));
         var log = Path.Combine(logFolder, name);
         var start = new ProcessStartInfo("setsid", ["sh", "-c", Keeper, "keeper", log, file, .. arguments])
         {

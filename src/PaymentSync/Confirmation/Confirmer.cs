@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Npgsql;
 using NpgsqlTypes;
 using PaymentSync.Database;
@@ -121,9 +120,9 @@ sealed partial class Confirmer(NpgsqlDataSource database, Wakes wakes, IJobEngin
         {
             await engine.WakeAsync(organisation, cancellationToken);
         }
-        catch (Exception problem) when (problem is DbException or Quartz.SchedulerException)
+        catch (Exception problem) when (problem is not OperationCanceledException)
         {
-            // The rows are committed; the sweep of a worker finds them.
+            // Whatever it is that an engine throws: the rows are committed, and the sweep of a worker finds them.
             LogNotWoken(organisation, problem.Message);
         }
     }

@@ -9,25 +9,47 @@ namespace PaymentSync.Jobs;
 sealed class Wakes
 {
     readonly Channel<Guid> _queue = Channel.CreateUnbounded<Guid>(new UnboundedChannelOptions { SingleReader = true });
-    readonly HashSet<Guid> _waiting = [];
+    readonly Dictionary<Guid, TaskCompletionSource<DrainResult>> _waiting = [];
+    bool _stopped;
 
-    public void Wake(Guid organisation)
+    public void Wake(Guid organisation) => _ = DrainedAsync(organisation);
+
+    /// <summary>Wakes, and ends when the drain does that this wake leads to, as that one does. Cancelled: this node stops, and will not drain it.</summary>
+    public Task<DrainResult> DrainedAsync(Guid organisation)
     {
+        TaskCompletionSource<DrainResult>? drained;
         lock (_waiting)
         {
-            if (!_waiting.Add(organisation))
-                return;
+            if (_stopped)
+                return Task.FromCanceled<DrainResult>(new CancellationToken(canceled: true));
+            if (_waiting.TryGetValue(organisation, out drained))
+                return drained.Task;
+            drained = _waiting[organisation] = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }
         _queue.Writer.TryWrite(organisation);
+        return drained.Task;
     }
 
     /// <summary>The next organisation to drain. It counts as woken until <see cref="Starting"/>, so that wakes in between add nothing.</summary>
     public ValueTask<Guid> NextAsync(CancellationToken cancellationToken) => _queue.Reader.ReadAsync(cancellationToken);
 
     /// <summary>Its drain starts now: wakes from here on mean rows that this drain may not see.</summary>
-    public void Starting(Guid organisation)
+    /// <returns>Who is to be told how it ended.</returns>
+    public TaskCompletionSource<DrainResult> Starting(Guid organisation)
     {
         lock (_waiting)
-            _waiting.Remove(organisation);
+            return _waiting.Remove(organisation, out var drained) ? drained : new();
+    }
+
+    /// <summary>Nothing is drained any more.</summary>
+    public void Stop()
+    {
+        lock (_waiting)
+        {
+            _stopped = true;
+            foreach (var drained in _waiting.Values)
+                drained.TrySetCanceled();
+            _waiting.Clear();
+        }
     }
 }

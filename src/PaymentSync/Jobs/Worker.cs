@@ -23,6 +23,7 @@ sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, RecoveryRun r
         var sweeping = EveryAsync(options.Value.SweepInterval, SweepAsync, stop.Token);
         var recovering = EveryAsync(options.Value.RecoveryInterval, RecoverAsync, stop.Token);
         await DrainAsync(places, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        wakes.Stop();
         await Task.WhenAll([sweeping, recovering, .. _draining.Values]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
@@ -41,10 +42,11 @@ sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, RecoveryRun r
         // Payments that come together go to Xero together.
         await Task.WhenAll(before, Task.Delay(options.Value.WakeDelay, stopping)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await places.WaitAsync(stopping);
+        var drained = wakes.Starting(organisation);
         try
         {
-            wakes.Starting(organisation);
             var result = await drain.RunAsync(organisation, stopping);
+            drained.SetResult(result);
             if (result.More)
                 wakes.Wake(organisation);
             else if (result.Wait is { } wait)
@@ -53,10 +55,12 @@ sealed partial class Worker(Wakes wakes, Drain drain, Sweep sweep, RecoveryRun r
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
             // Stopping, before anything was claimed: from there on a drain is not broken off, it ends by itself.
+            drained.TrySetCanceled(stopping);
         }
         catch (Exception problem)
         {
             // One organisation's trouble must not stop the others; its rows come back by their leases.
+            drained.TrySetException(problem);
             LogDrainFailed(problem, organisation);
         }
         finally

@@ -14,12 +14,22 @@ sealed class OperatorKeys(NpgsqlDataSource database)
 {
     const int ShortestKey = 16;
 
-    public sealed record Known(Guid Id, string Name, string Role);
-
-    public async Task<Known?> FindAsync(string key, CancellationToken cancellationToken)
+    public sealed record Known(Guid Id, string Name, string Role)
     {
-        await using var command = database.CreateCommand("SELECT id, name, role FROM paymentsync.operator_keys WHERE key_sha256 = $1 AND revoked_at IS NULL");
-        command.Parameters.AddWithValue(Hash(key));
+        /// <summary>Its holder, as signed in by this scheme.</summary>
+        public ClaimsPrincipal Holder(string scheme) => new(new ClaimsIdentity([new(ClaimTypes.NameIdentifier, Id.ToString()), new(ClaimTypes.Name, Name), new(ClaimTypes.Role, Role)], scheme));
+    }
+
+    /// <returns>Null: unknown or revoked.</returns>
+    public Task<Known?> FindAsync(string key, CancellationToken cancellationToken) => FindAsync("key_sha256 = $1", Hash(key), cancellationToken);
+
+    /// <inheritdoc cref="FindAsync(string, CancellationToken)"/>
+    public Task<Known?> FindAsync(Guid id, CancellationToken cancellationToken) => FindAsync("id = $1", id, cancellationToken);
+
+    async Task<Known?> FindAsync(string which, object value, CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand($"SELECT id, name, role FROM paymentsync.operator_keys WHERE {which} AND revoked_at IS NULL");
+        command.Parameters.AddWithValue(value);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return await reader.ReadAsync(cancellationToken) ? new Known(reader.GetGuid(0), reader.GetString(1), reader.GetString(2)) : null;
     }
@@ -59,8 +69,7 @@ sealed class OperatorKeyHandler(IOptionsMonitor<AuthenticationSchemeOptions> opt
             return AuthenticateResult.NoResult();
         if (await keys.FindAsync(header[Prefix.Length..].Trim(), Context.RequestAborted) is not { } known)
             return AuthenticateResult.Fail("The operator key is unknown or revoked.");
-        var identity = new ClaimsIdentity([new(ClaimTypes.NameIdentifier, known.Id.ToString()), new(ClaimTypes.Name, known.Name), new(ClaimTypes.Role, known.Role)], Name);
-        return AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Name));
+        return AuthenticateResult.Success(new AuthenticationTicket(known.Holder(Name), Name));
     }
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)

@@ -12,7 +12,7 @@ static class OperatorsSetup
         builder.Services.AddSingleton<OperatorKeys>();
         builder.Services.AddSingleton<AuditLog>();
         builder.Services.AddHostedService<SeedOperatorKeys>();
-        builder.Services.AddAuthentication(OperatorKeyHandler.Name).AddScheme<AuthenticationSchemeOptions, OperatorKeyHandler>(OperatorKeyHandler.Name, configureOptions: null);
+        builder.Services.AddAuthentication(OperatorKeyHandler.Name).AddScheme<AuthenticationSchemeOptions, OperatorKeyHandler>(OperatorKeyHandler.Name, configureOptions: null).AddOperatorSession();
         var authorisation = builder.Services.AddAuthorizationBuilder();
         foreach (var role in Roles.All)
             authorisation.AddPolicy(role, policy => policy.RequireRole(Roles.AtLeast(role)));

@@ -24,6 +24,9 @@ sealed class World : IAsyncDisposable
     public const string OperatorKey = "operator-key-for-tests-1";
     public const string ViewerKey = "viewer-key-for-tests-001";
 
+    /// <summary>What configuration can choose from here; the build with the official SDKs has more.</summary>
+    internal static Func<Parts> PartsOfThisBuild { get; set; } = static () => new Parts();
+
     readonly List<WebApplication> _nodes = [];
     readonly WebApplication _simulator;
     TimeSpan _ahead;
@@ -97,9 +100,10 @@ sealed class World : IAsyncDisposable
         };
         foreach (var (key, value) in settings ?? [])
             all[key] = value;
-        var node = PaymentSync.Service.Create([.. all.Select(setting => $"--{setting.Key}={setting.Value}")], chance);
+        var node = PaymentSync.Service.Create([.. all.Select(setting => $"--{setting.Key}={setting.Value}")], chance, PartsOfThisBuild());
         await node.StartAsync();
-        _nodes.Add(node);
+        lock (_nodes)
+            _nodes.Add(node);
         Api ??= Client(node, AdminKey);
         return node;
     }
