@@ -8,7 +8,7 @@ public static class OfficialParts
 {
     public static Parts Create() => new()
     {
-        StripeClients = { ["StripeNet"] = builder => builder.Services.AddSingleton<IStripeWebhooks, StripeNetWebhooks>(services => new StripeNetWebhooks(services.GetRequiredService<Microsoft.Extensions.Options.IOptions<StripeOptions>>())) },
+        StripeClients = { ["StripeNet"] = builder => builder.Services.AddSingleton<IStripeWebhooks, StripeNetWebhooks>() },
         XeroClients = { ["XeroSdk"] = builder => builder.Services.AddSingleton<IXeroAccounting, XeroSdkAccounting>() },
     };
 }

@@ -95,13 +95,27 @@ sealed class World : IAsyncDisposable
             ["Jobs:Engine"] = "None",
             ["Logging:LogLevel:Default"] = "Warning",
         };
+        var parts = OfficialParts(all);
         foreach (var (key, value) in settings ?? [])
             all[key] = value;
-        var node = PaymentSync.Service.Create([.. all.Select(setting => $"--{setting.Key}={setting.Value}")], chance);
+        var node = PaymentSync.Service.Create([.. all.Select(setting => $"--{setting.Key}={setting.Value}")], chance, parts);
         await node.StartAsync();
         _nodes.Add(node);
         Api ??= Client(node, AdminKey);
         return node;
+    }
+
+    /// <summary>PAYMENTSYNC_TEST_PARTS=official: the same tests with the clients of the official SDKs, unless a test names its own.</summary>
+    static Parts? OfficialParts(Dictionary<string, string> settings)
+    {
+        if (Environment.GetEnvironmentVariable("PAYMENTSYNC_TEST_PARTS") != "official")
+            return null;
+#if OFFICIAL_SDKS
+        (settings["Stripe:Client"], settings["Xero:Client"]) = ("StripeNet", "XeroSdk");
+        return PaymentSync.OfficialSdks.OfficialParts.Create();
+#else
+        throw new InvalidOperationException("PAYMENTSYNC_TEST_PARTS is official, but this build has no official parts. Build with -p:OfficialSdks=true.");
+#endif
     }
 
     public static HttpClient Client(WebApplication node, string? key)

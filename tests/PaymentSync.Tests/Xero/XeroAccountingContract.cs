@@ -91,7 +91,7 @@ public abstract class XeroAccountingContract : SimulatorTest
         bad.Verdict.Errors.ShouldHaveSingleItem().ShouldContain("CHF");
 
         var payments = $$"""{"Payments":[{"Invoice":{"InvoiceID":"{{good.Id}}"},"Account":{"Code":"090"},"Date":"2026-09-01","Amount":0.10,"Reference":"2026-01-02T03:04:05Z"}]}""";
-        var paid = XeroAnswer.Payments((await Put("Payments", payments)).ShouldBeOfType<XeroReply.Answered>().Body)!.ShouldHaveSingleItem();
+        var paid = XeroAnswer.Payments((await Put("Payments", payments, key: "pay")).ShouldBeOfType<XeroReply.Answered>().Body)!.ShouldHaveSingleItem();
         (paid.Reference, paid.Amount, paid.InvoiceId, paid.Verdict.HasErrors).ShouldBe(("2026-01-02T03:04:05Z", 0.10m, good.Id, false));
 
         foreach (var filter in new[] { $"IDs={good.Id}", "InvoiceNumbers=PL-2026-01-02T03%3A04%3A05Z,PL-7" })
