@@ -1,4 +1,6 @@
 using PaymentSync.OfficialSdks.Jobs;
+using PaymentSync.StripeWebhooks;
+using PaymentSync.Xero;
 
 namespace PaymentSync.OfficialSdks;
 
@@ -9,6 +11,8 @@ public static class OfficialParts
     {
         var parts = new Parts { DefaultEngine = "Hangfire" };
         parts.JobEngines["Hangfire"] = HangfireEngine.Add;
+        parts.StripeClients["StripeNet"] = builder => builder.Services.AddSingleton<IStripeWebhooks, StripeNetWebhooks>();
+        parts.XeroClients["XeroSdk"] = builder => builder.Services.AddSingleton<IXeroAccounting, XeroSdkAccounting>();
         parts.Routes.Add(HangfireDashboard.Map);
         return parts;
     }

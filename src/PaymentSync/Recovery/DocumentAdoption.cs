@@ -76,6 +76,9 @@ sealed class DocumentAdoption(NpgsqlDataSource database, XeroConnections connect
             return No("The organisation is not connected to Xero, so the document cannot be read.");
         if (row.TenantId is not null && row.TenantId != connection.TenantId)
             return No("The organisation is connected to another Xero tenant than this sync was first sent to.");
+        // No document of Xero's has such an id, and Xero would only refuse it; its SDK cannot even ask.
+        if (!Guid.TryParse(invoice, out _))
+            return ([], connection.TenantId, null);
         if (await tokens.GetAsync(connection, notThis: null, cancellationToken) is not XeroTokens.Answer.Granted granted)
             return No("There is no Xero token now.");
         var session = new XeroSession(connection, $"adopt:{row.Id:N}", granted.AccessToken, tokens, budget);

@@ -136,7 +136,8 @@ public sealed class AnswersTests(PostgresServer server)
     [Fact]
     public async Task New_words_and_fields_in_answers_are_read_past()
     {
-        await using var world = await World.StartAsync(server, tampered: true);
+        // Xero's SDK knows a word or cannot read the answer: the outcome is unknown then (XeroAccountingContract).
+        await using var world = await World.StartAsync(server, tampered: true, settings: new(StringComparer.Ordinal) { ["Xero:Client"] = "Own" });
         var link = await world.LinkAsync();
         await world.PayAsync(link);
         world.Proxy.OnAnswer = (resource, body) =>

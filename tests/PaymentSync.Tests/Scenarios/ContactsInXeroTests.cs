@@ -207,7 +207,8 @@ public sealed class ContactsInXeroTests(PostgresServer server)
     [Fact]
     public async Task Half_a_surrogate_pair_is_refused_where_it_is_ours_and_read_past_where_it_is_Stripes()
     {
-        await using var world = await World.StartAsync(server);
+        // Stripe.net reads every text of an event, so that with it such an event is left to a person (StripeOracleTests).
+        await using var world = await World.StartAsync(server, settings: new(StringComparer.Ordinal) { ["Stripe:Client"] = "Own" });
         var link = await world.LinkAsync();
         foreach (var fields in new[]
         {

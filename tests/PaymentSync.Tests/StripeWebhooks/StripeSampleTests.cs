@@ -112,7 +112,7 @@ public sealed class StripeSampleTests
 
     private static byte[] Bytes(string file) => File.ReadAllBytes(Path.Combine(SharedData.RequireFolder(), "stripe-events", file));
 
-    private static string Summary(StripeReading reading) => reading switch
+    internal static string Summary(StripeReading reading) => reading switch
     {
         StripeConfirmation c => string.Create(
             CultureInfo.InvariantCulture, $"{c.Fact} {c.ProviderPaymentId} {c.Amount:0.00} {c.Currency} {c.PaymentLinkId ?? "-"} {c.StripePaymentLink ?? "-"}"),

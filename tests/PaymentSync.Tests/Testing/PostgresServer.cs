@@ -7,8 +7,8 @@ using Xunit;
 namespace PaymentSync.Tests.Testing;
 
 /// <summary>
-/// The PostgreSQL that all tests share: the one named by PAYMENTSYNC_TEST_DATABASE, else a private cluster made of this
-/// machine's programs. A test takes it as a constructor argument and asks for a database of its own.
+/// The PostgreSQL that all tests share: the one named by PAYMENTSYNC_TEST_DATABASE, else a container where a Docker engine
+/// answers (only in the build with the official SDKs), else a private cluster made of this machine's programs. A test takes it as a constructor argument and asks for a database of its own.
 /// </summary>
 /// <remarks>Nothing starts before the first database is asked for, so that a run of pure tests waits for nothing.</remarks>
 public sealed class PostgresServer : IAsyncLifetime
@@ -17,7 +17,8 @@ public sealed class PostgresServer : IAsyncLifetime
     readonly string _run = Guid.NewGuid().ToString("N")[..12];
     readonly Lazy<Task<NpgsqlDataSource>> _admin;
     readonly Lazy<Task<PostgresTemplate>> _migrated;
-    PostgresCluster? _cluster;
+    /// <summary>Ends the server that was started for this run; null while none was.</summary>
+    Func<ValueTask>? _stop;
     string _strategy = "";
     int _databases;
 
@@ -82,18 +83,25 @@ public sealed class PostgresServer : IAsyncLifetime
             await (await _migrated.Value).DisposeAsync();
         if (_admin is { IsValueCreated: true, Value.IsCompletedSuccessfully: true })
             await (await _admin.Value).DisposeAsync();
-        if (_cluster is not null)
-            await _cluster.DisposeAsync();
+        if (_stop is not null)
+            await _stop();
         _oneAtATime.Dispose();
     }
 
     async Task<NpgsqlDataSource> StartAsync()
     {
         var given = Environment.GetEnvironmentVariable("PAYMENTSYNC_TEST_DATABASE");
+#if OFFICIAL_SDKS
+        if (string.IsNullOrWhiteSpace(given) && await OfficialSdks.DockerPostgres.TryStartAsync(why => Console.Error.WriteLine($"{why} The tests use PostgreSQL's programs on this machine.")) is { } container)
+            (given, _stop) = (container.GetConnectionString(), container.DisposeAsync);
+#endif
         if (string.IsNullOrWhiteSpace(given))
-            _cluster = await PostgresCluster.StartAsync();
+        {
+            var cluster = await PostgresCluster.StartAsync();
+            (given, _stop) = (cluster.ConnectionString, cluster.DisposeAsync);
+        }
 
-        var admin = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_cluster?.ConnectionString ?? given)
+        var admin = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(given)
         {
             // Else the data source would not tell the password that every test's database needs, too.
             PersistSecurityInfo = true,
@@ -109,7 +117,7 @@ public sealed class PostgresServer : IAsyncLifetime
 
         // Without fsync, copying files takes 25 ms where the default, through the log, takes 85 ms. A server that others
         // use would pay for it with two checkpoints; before 15 there is nothing to choose, files are always copied.
-        if (_cluster is not null && connection.PostgreSqlVersion.Major >= 15)
+        if (_stop is not null && connection.PostgreSqlVersion.Major >= 15)
             _strategy = " STRATEGY FILE_COPY";
         return admin;
     }

@@ -24,9 +24,6 @@ sealed class World : IAsyncDisposable
     public const string OperatorKey = "operator-key-for-tests-1";
     public const string ViewerKey = "viewer-key-for-tests-001";
 
-    /// <summary>What configuration can choose from here; the build with the official SDKs has more.</summary>
-    internal static Func<Parts> PartsOfThisBuild { get; set; } = static () => new Parts();
-
     readonly List<WebApplication> _nodes = [];
     readonly WebApplication _simulator;
     TimeSpan _ahead;
@@ -98,14 +95,28 @@ sealed class World : IAsyncDisposable
             ["Jobs:Engine"] = "None",
             ["Logging:LogLevel:Default"] = "Warning",
         };
+        var parts = PartsOfThisBuild(all);
         foreach (var (key, value) in settings ?? [])
             all[key] = value;
-        var node = PaymentSync.Service.Create([.. all.Select(setting => $"--{setting.Key}={setting.Value}")], chance, PartsOfThisBuild());
+        var node = PaymentSync.Service.Create([.. all.Select(setting => $"--{setting.Key}={setting.Value}")], chance, parts);
         await node.StartAsync();
         lock (_nodes)
             _nodes.Add(node);
         Api ??= Client(node, AdminKey);
         return node;
+    }
+
+    /// <summary>All that this build has. PAYMENTSYNC_TEST_PARTS=official: the same tests with the clients of the official SDKs, unless a test names its own.</summary>
+    static Parts PartsOfThisBuild(Dictionary<string, string> settings)
+    {
+        var official = Environment.GetEnvironmentVariable("PAYMENTSYNC_TEST_PARTS") == "official";
+#if OFFICIAL_SDKS
+        if (official)
+            (settings["Stripe:Client"], settings["Xero:Client"]) = ("StripeNet", "XeroSdk");
+        return PaymentSync.OfficialSdks.OfficialParts.Create();
+#else
+        return official ? throw new InvalidOperationException("PAYMENTSYNC_TEST_PARTS is official, but this build has no official parts. Build with -p:OfficialSdks=true.") : new Parts();
+#endif
     }
 
     public static HttpClient Client(WebApplication node, string? key)
