@@ -15,6 +15,8 @@ namespace PaymentSync;
 /// <summary>The whole service in pipeline order: Stripe → Confirmation → XeroSyncs → Jobs → Xero, and what operators need around it.</summary>
 public static class Service
 {
+    internal const string DefaultUrl = "http://127.0.0.1:8080";
+
     /// <param name="chance">For back-off: a seeded one makes a run repeatable. Null: not to be foreseen.</param>
     /// <param name="parts">What configuration may choose from. Null: only our own.</param>
     public static WebApplication Create(string[] args, Random? chance = null, Parts? parts = null)
@@ -22,7 +24,7 @@ public static class Service
         parts ??= new Parts();
         var builder = WebApplication.CreateBuilder(args);
         if (string.IsNullOrEmpty(builder.Configuration[WebHostDefaults.ServerUrlsKey]))
-            builder.WebHost.UseUrls(builder.Configuration["PAYMENTSYNC_URL"] ?? "http://127.0.0.1:8080");
+            builder.WebHost.UseUrls(builder.Configuration["PAYMENTSYNC_URL"] ?? DefaultUrl);
         // Who sends a SIGTERM usually kills 30 s later. A call still on its way by then is looked up by whoever claims its rows next.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(25));
         // A start that fails is told by RunAsync in one sentence; the host would tell it before, with its stack.

@@ -1,4 +1,5 @@
 using PaymentSync.Database;
+using PaymentSync.Telemetry;
 
 namespace PaymentSync;
 
@@ -11,6 +12,7 @@ public static class Verbs
     {
         ["migrate", .. var rest] => MigrateVerb.RunAsync(rest),
         ["restore-legacy", .. var rest] => RestoreLegacyVerb.RunAsync(rest),
+        ["health", .. var rest] => HealthVerb.RunAsync(rest),
         _ => Service.RunAsync(args, parts),
     };
 }

@@ -11,7 +11,7 @@ namespace XeroSimulator;
 /// <summary>Builds the simulator; tests start the same program in their own process.</summary>
 public static class SimulatorApp
 {
-    private const string DefaultUrl = "http://127.0.0.1:8090";
+    internal const string DefaultUrl = "http://127.0.0.1:8090";
 
     /// <param name="args"><c>--urls URL</c> and <c>--state FILE</c>; without a file everything is forgotten at the end.</param>
     public static WebApplication Create(string[] args)

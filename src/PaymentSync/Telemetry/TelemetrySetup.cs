@@ -11,12 +11,16 @@ static class TelemetrySetup
     {
         builder.Services.AddSingleton<Metrics>();
         // Exported only where somebody listens: the standard variable names the collector.
-        if (!string.IsNullOrEmpty(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
-            builder.Services.AddHostedService<OtlpExport>();
+        if (string.IsNullOrEmpty(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
+            return;
+        builder.Services.AddSingleton<BacklogGauges>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<BacklogGauges>());
+        builder.Services.AddHostedService<OtlpExport>();
     }
 
     /// <summary>Metrics and traces by OTLP. ASP.NET Core, HttpClient and Npgsql bring meters and sources of their own.</summary>
-    sealed class OtlpExport : IHostedService
+    /// <remarks>OTEL_TRACES_EXPORTER or OTEL_METRICS_EXPORTER = none leaves one of them out, for a receiver that takes only the other.</remarks>
+    sealed class OtlpExport(IConfiguration configuration) : IHostedService
     {
         MeterProvider? _meters;
         TracerProvider? _traces;
@@ -24,9 +28,11 @@ static class TelemetrySetup
         public Task StartAsync(CancellationToken cancellationToken)
         {
             var resource = ResourceBuilder.CreateDefault().AddService("paymentsync");
-            _meters = Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource)
-                .AddMeter(Metrics.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Net.Http", "Npgsql", "System.Runtime").AddOtlpExporter().Build();
-            _traces = Sdk.CreateTracerProviderBuilder().SetResourceBuilder(resource).AddSource("Microsoft.AspNetCore", "System.Net.Http", "Npgsql").AddOtlpExporter().Build();
+            if (configuration["OTEL_METRICS_EXPORTER"] != "none")
+                _meters = Sdk.CreateMeterProviderBuilder().SetResourceBuilder(resource)
+                    .AddMeter(Metrics.MeterName, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Net.Http", "Npgsql", "System.Runtime").AddOtlpExporter().Build();
+            if (configuration["OTEL_TRACES_EXPORTER"] != "none")
+                _traces = Sdk.CreateTracerProviderBuilder().SetResourceBuilder(resource).AddSource("Microsoft.AspNetCore", "System.Net.Http", "Npgsql").AddOtlpExporter().Build();
             return Task.CompletedTask;
         }
 

@@ -53,7 +53,6 @@ sealed partial class ConnectionUpkeep(NpgsqlDataSource database, XeroConnections
                 dying.Add((reader.GetGuid(0), reader.GetFieldValue<DateTimeOffset>(1)));
         }
         var now = time.GetUtcNow();
-        metrics.FirstDeath(dying.Count == 0 ? null : dying[0].By - now);
         var warned = 0;
         foreach (var (organisation, by) in dying)
         {

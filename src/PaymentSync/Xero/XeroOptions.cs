@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using PaymentSync.StripeWebhooks;
 
 namespace PaymentSync.Xero;
 
@@ -11,6 +12,8 @@ sealed class XeroOptions
     public Uri IdentityUrl { get; set; } = new("https://identity.xero.com");
     /// <summary>Base of the authorisation page.</summary>
     public Uri LoginUrl { get; set; } = new("https://login.xero.com");
+    /// <summary>Whether these three may be plain http on another machine, for a simulator there. Never with Stripe:Livemode.</summary>
+    public bool PlainHttp { get; set; }
     /// <summary>The app that organisations connect by OAuth; also the pair of a custom connection whose request names none.</summary>
     public string? ClientId { get; set; }
     public string? ClientSecret { get; set; }
@@ -48,7 +51,7 @@ sealed class XeroOptions
     public TimeSpan SlotHold => CallTimeout + TimeSpan.FromSeconds(90);
 }
 
-sealed class XeroOptionsRules : IValidateOptions<XeroOptions>
+sealed class XeroOptionsRules(IOptions<StripeOptions> stripe) : IValidateOptions<XeroOptions>
 {
     public ValidateOptionsResult Validate(string? name, XeroOptions options)
     {
@@ -71,9 +74,11 @@ sealed class XeroOptionsRules : IValidateOptions<XeroOptions>
             problems.Add("Xero:MinuteReserve and Xero:DayReserve must be at least 0 and below the limits they are kept from.");
         foreach (var (setting, url) in new[] { ("ApiUrl", options.ApiUrl), ("IdentityUrl", options.IdentityUrl), ("LoginUrl", options.LoginUrl) })
         {
-            if (!url.IsAbsoluteUri || (url.Scheme != Uri.UriSchemeHttps && !url.IsLoopback))
-                problems.Add($"Xero:{setting} must be an https address (http is accepted for this machine only).");
+            if (!url.IsAbsoluteUri || (url.Scheme != Uri.UriSchemeHttps && !url.IsLoopback && !(options.PlainHttp && url.Scheme == Uri.UriSchemeHttp)))
+                problems.Add($"Xero:{setting} must be an https address (http is accepted for this machine, and with Xero:PlainHttp for a simulator).");
         }
+        if (options.PlainHttp && stripe.Value.Livemode)
+            problems.Add("Xero:PlainHttp is for a simulator and Stripe:Livemode for real payments: they do not go together.");
         if (options.RedirectUrl is not null && OAuthRedirect.Problem(options.RedirectUrl) is { } problem)
             problems.Add(problem);
         if (!options.Scopes.Split(' ').Contains("offline_access", StringComparer.Ordinal))
