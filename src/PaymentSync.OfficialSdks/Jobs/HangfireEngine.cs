@@ -3,6 +3,7 @@ using Hangfire.Common;
 using Hangfire.Server;
 using Hangfire.States;
 using Hangfire.Storage;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using PaymentSync.Jobs;
 
@@ -12,8 +13,12 @@ namespace PaymentSync.OfficialSdks.Jobs;
 /// Hangfire, in a schema of its own in the same PostgreSQL and through the service's own data source. Its retries are off, and emptying its tables
 /// costs latency only, as with any engine.
 /// </summary>
-sealed class HangfireEngine(HangfireStorage hangfire, RecurringJobs jobs, NpgsqlDataSource database) : IJobEngine, IDisposable
+sealed partial class HangfireEngine(HangfireStorage hangfire, RecurringJobs jobs, NpgsqlDataSource database, IOptions<WorkerOptions> worker, IHostApplicationLifetime lifetime, ILogger<HangfireEngine> log)
+    : IJobEngine, IDisposable
 {
+    // Organisations that this node woke a moment ago, and whether they were to be woken again since.
+    readonly Dictionary<Guid, bool> _woken = [];
+
     // Hangfire's API blocks its thread, and takes a handful of statements for each job. One at a time, so that wakes of one organisation cannot pass each other.
     readonly SemaphoreSlim _enqueueing = new(1);
 
@@ -32,6 +37,40 @@ sealed class HangfireEngine(HangfireStorage hangfire, RecurringJobs jobs, Npgsql
     /// <exception cref="NpgsqlException">The database, or what Hangfire keeps there, cannot be used.</exception>
     /// <exception cref="BackgroundJobClientException">The same, as Hangfire tells it.</exception>
     public async Task WakeAsync(Guid organisation, CancellationToken cancellationToken)
+    {
+        // A worker lets a wake wait that long for company, so whatever comes meanwhile goes with it. A job costs some twenty statements, a payment must not.
+        lock (_woken)
+        {
+            if (_woken.ContainsKey(organisation))
+            {
+                _woken[organisation] = true;
+                return;
+            }
+            _woken[organisation] = false;
+        }
+        _ = AgainAsync(organisation);
+        await QueueAsync(organisation, cancellationToken);
+    }
+
+    /// <summary>What came after the wake may have come too late for it: one more for all of that.</summary>
+    async Task AgainAsync(Guid organisation)
+    {
+        await Task.Delay(worker.Value.WakeDelay, lifetime.ApplicationStopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        bool again;
+        lock (_woken)
+            _woken.Remove(organisation, out again);
+        try
+        {
+            if (again)
+                await WakeAsync(organisation, CancellationToken.None);
+        }
+        catch (Exception problem)
+        {
+            LogNotWoken(organisation, problem.Message);
+        }
+    }
+
+    async Task QueueAsync(Guid organisation, CancellationToken cancellationToken)
     {
         if (await WaitsAsync(organisation, cancellationToken))
             return;
@@ -74,4 +113,7 @@ sealed class HangfireEngine(HangfireStorage hangfire, RecurringJobs jobs, Npgsql
     }
 
     public void Dispose() => _enqueueing.Dispose();
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Hangfire did not wake organisation {Organisation} ({Problem}); a sweep will")]
+    partial void LogNotWoken(Guid organisation, string problem);
 }

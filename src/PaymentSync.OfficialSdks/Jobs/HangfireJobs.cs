@@ -11,9 +11,12 @@ sealed class HangfireJobs(RecurringJobs jobs, Wakes wakes)
     [JobDisplayName("Drain organisation {0}")]
     public async Task<string> DrainAsync(string organisation, CancellationToken stopping)
     {
+        // Only one of an organisation waits here: others would keep this node from whoever else is due.
+        if (!wakes.Wake(Guid.Parse(organisation), out var drained))
+            return "It goes with another wake that waits for its turn.";
         try
         {
-            return await wakes.DrainedAsync(Guid.Parse(organisation)).WaitAsync(stopping) switch
+            return await drained.WaitAsync(stopping) switch
             {
                 { More: true } => "There is more; it has another turn.",
                 { Wait: { } wait } => $"Xero's limits say wait; it goes on in {wait.TotalSeconds:0} s.",

@@ -12,22 +12,30 @@ sealed class Wakes
     readonly Dictionary<Guid, TaskCompletionSource<DrainResult>> _waiting = [];
     bool _stopped;
 
-    public void Wake(Guid organisation) => _ = DrainedAsync(organisation);
+    public void Wake(Guid organisation) => Wake(organisation, out _);
 
-    /// <summary>Wakes, and ends when the drain does that this wake leads to, as that one does. Cancelled: this node stops, and will not drain it.</summary>
-    public Task<DrainResult> DrainedAsync(Guid organisation)
+    /// <param name="drained">Ends as the drain does that this wake leads to. Cancelled: this node stops, and will not drain it.</param>
+    /// <returns>False: it goes with one that waits already.</returns>
+    public bool Wake(Guid organisation, out Task<DrainResult> drained)
     {
-        TaskCompletionSource<DrainResult>? drained;
+        TaskCompletionSource<DrainResult> source;
         lock (_waiting)
         {
             if (_stopped)
-                return Task.FromCanceled<DrainResult>(new CancellationToken(canceled: true));
-            if (_waiting.TryGetValue(organisation, out drained))
-                return drained.Task;
-            drained = _waiting[organisation] = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            {
+                drained = Task.FromCanceled<DrainResult>(new CancellationToken(canceled: true));
+                return true;
+            }
+            if (_waiting.TryGetValue(organisation, out var waiting))
+            {
+                drained = waiting.Task;
+                return false;
+            }
+            source = _waiting[organisation] = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }
         _queue.Writer.TryWrite(organisation);
-        return drained.Task;
+        drained = source.Task;
+        return true;
     }
 
     /// <summary>The next organisation to drain. It counts as woken until <see cref="Starting"/>, so that wakes in between add nothing.</summary>

@@ -2,13 +2,13 @@ namespace XeroSimulator.Limits;
 
 /// <summary>One organisation's windows: five in flight, sixty a rolling minute, the day's limit.</summary>
 /// <remarks>A refused call costs nothing; a call replayed from its idempotency key costs as much as the first.</remarks>
-internal sealed class TenantLimits(int dayLimit)
+internal sealed class TenantLimits(int dayLimit, int minuteLimit = TenantLimits.PerMinute)
 {
     public const int Concurrent = 5;
     public const int PerMinute = 60;
 
     private readonly Lock _gate = new();
-    private readonly RollingWindow _minute = new(TimeSpan.FromMinutes(1), PerMinute);
+    private readonly RollingWindow _minute = new(TimeSpan.FromMinutes(1), minuteLimit);
     private readonly RollingWindow _day = new(TimeSpan.FromDays(1), dayLimit);
     private int _inFlight;
     private int _maxInFlight;
@@ -37,10 +37,10 @@ internal sealed class TenantLimits(int dayLimit)
         }
     }
 
-    public void SetDayLimit(int limit)
+    public void Set(int dayLimit, int minuteLimit)
     {
         lock (_gate)
-            _day.Limit = limit;
+            (_day.Limit, _minute.Limit) = (dayLimit, minuteLimit);
     }
 
     public LimitFigures Figures(DateTimeOffset now)

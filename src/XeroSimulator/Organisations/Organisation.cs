@@ -14,7 +14,7 @@ internal sealed class Organisation
     {
         TenantId = tenantId;
         Settings = settings;
-        Limits = new TenantLimits(settings.DayLimit);
+        Limits = new TenantLimits(settings.DayLimit, settings.MinuteLimit);
         foreach (var account in accounts)
             _accounts[account.Code] = account;
         Contacts = new ContactBook();
@@ -51,7 +51,7 @@ internal sealed class Organisation
     public void Change(OrganisationSettings settings)
     {
         Settings = settings;
-        Limits.SetDayLimit(settings.DayLimit);
+        Limits.Set(settings.DayLimit, settings.MinuteLimit);
     }
 
     /// <summary>Why nothing dated this day may be written; null when it may.</summary>

@@ -16,6 +16,7 @@ internal static class OrganisationPatch
             BaseCurrency = body.Text("baseCurrency") ?? settings.BaseCurrency,
             Currencies = body.Items("currencies")?.Select(Code).ToList() ?? settings.Currencies,
             DayLimit = Whole(body, "dayLimit") ?? settings.DayLimit,
+            MinuteLimit = Whole(body, "minuteLimit") ?? settings.MinuteLimit,
             InvoiceLimit = body.TryGetProperty("invoiceLimit", out _) ? Whole(body, "invoiceLimit") : settings.InvoiceLimit,
             PeriodLockDate = body.TryGetProperty("periodLockDate", out _) ? body.Day("periodLockDate") : settings.PeriodLockDate,
             EndOfYearLockDate = body.TryGetProperty("endOfYearLockDate", out _) ? body.Day("endOfYearLockDate") : settings.EndOfYearLockDate,

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using XeroSimulator.Limits;
 
 namespace XeroSimulator.Organisations;
 
@@ -31,6 +32,9 @@ internal sealed record OrganisationSettings
     public int? InvoiceLimit { get; init; }
 
     public int DayLimit { get; init; } = 5000;
+
+    /// <summary>Sixty at Xero; a benchmark may ask for more, to see what else there is to wait for.</summary>
+    public int MinuteLimit { get; init; } = TenantLimits.PerMinute;
 
     /// <summary>How long a call takes before it is done: real time, so that calls overlap.</summary>
     public TimeSpan Latency { get; init; }

@@ -33,6 +33,22 @@ public sealed class HangfireTests(PostgresServer server) : JobEngineContract(ser
         };
 
     [Fact]
+    public async Task Payments_that_come_within_a_wakes_delay_cost_one_job_even_when_a_worker_took_it()
+    {
+        // Longer than the test: what comes after the first payment goes with its wake, or with one more that is not due yet.
+        await using var world = await World.StartAsync(Server, worker: false, settings: Settings(("Worker:WakeDelay", "00:01:00")));
+        await world.StartNodeAsync(worker: true, settings: Settings());
+        await ScheduledAsync(world);
+        for (var number = 0; number < 10; number++)
+        {
+            var link = await world.LinkAsync();
+            await world.PayAsync(link, $"pi_{number}");
+            await World.EventuallyAsync(() => IsBookedAsync(world, link), "a wake or the sweep found it");
+        }
+        (await world.Database.ScalarAsync<long>("SELECT count(*) FROM hangfire.job WHERE arguments ->> 0 = $1", $"\"{world.Organisation}\"")).ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Nodes_that_start_at_once_make_its_tables_once()
     {
         await using var world = await World.StartAsync(Server, settings: new(StringComparer.Ordinal) { ["Jobs:Engine"] = "None" });

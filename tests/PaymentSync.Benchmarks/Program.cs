@@ -1,0 +1,15 @@
+using System.Globalization;
+using PaymentSync.Benchmarks;
+using PaymentSync.Tests.Testing;
+
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+switch (args)
+{
+    case ["drain", .. var rest] when rest is [] || (rest is ["--rows", var rows] && int.TryParse(rows, CultureInfo.InvariantCulture, out _)):
+        await using (var server = new PostgresServer())
+            await DrainBenchmark.RunAsync(server, rest is [_, var count] ? int.Parse(count, CultureInfo.InvariantCulture) : 2000);
+        return 0;
+    default:
+        await Console.Error.WriteLineAsync("Usage: PaymentSync.Benchmarks drain [--rows n]     our drain beside one job for each row, and what idle job engines ask of the database");
+        return 2;
+}
