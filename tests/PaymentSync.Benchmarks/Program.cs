@@ -9,7 +9,15 @@ switch (args)
         await using (var server = new PostgresServer())
             await DrainBenchmark.RunAsync(server, rest is [_, var count] ? int.Parse(count, CultureInfo.InvariantCulture) : 2000);
         return 0;
+#if OFFICIAL_SDKS
+    case ["clients"]:
+        await ClientsBenchmark.RunAsync();
+        return 0;
+#endif
     default:
-        await Console.Error.WriteLineAsync("Usage: PaymentSync.Benchmarks drain [--rows n]     our drain beside one job for each row, and what idle job engines ask of the database");
+        await Console.Error.WriteLineAsync("""
+            Usage: PaymentSync.Benchmarks drain [--rows n]     our drain beside one job for each row, and what idle job engines ask of the database
+                   PaymentSync.Benchmarks clients              our verifier, reader and Xero client beside the official SDKs (only in the build that has them)
+            """);
         return 2;
 }

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
-using DotNet.Testcontainers.Builders;
+using System.Runtime.CompilerServices;
+using PaymentSync.Tests.Testing;
 using Testcontainers.PostgreSql;
 
 namespace PaymentSync.Tests.OfficialSdks;
@@ -16,14 +17,13 @@ static class DockerPostgres
     /// <summary>The socket or address that Docker's own client would use.</summary>
     static Uri Engine => new(Environment.GetEnvironmentVariable("DOCKER_HOST") is { Length: > 0 } host ? host : "unix:///var/run/docker.sock");
 
-    /// <returns>Null: no engine answers, or it could not start the container; <paramref name="why"/> is told then.</returns>
-    public static async Task<PostgreSqlContainer?> TryStartAsync(Action<string> why)
+    [ModuleInitializer]
+    internal static void OfferContainer() => PostgresServer.StartContainer = TryStartAsync;
+
+    static async Task<(string ConnectionString, Func<ValueTask> Stop)?> TryStartAsync()
     {
         if (!await AnswersAsync(Engine))
-        {
-            why($"No Docker engine answers at {Engine}.");
-            return null;
-        }
+            return Without($"No Docker engine answers at {Engine}.");
         var image = Environment.GetEnvironmentVariable("PAYMENTSYNC_TEST_POSTGRES_IMAGE") is { Length: > 0 } named ? named : "postgres:17";
         PostgreSqlContainer? container = null;
         try
@@ -33,16 +33,21 @@ static class DockerPostgres
                 .Build();
             using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(3));
             await container.StartAsync(patience.Token);
-            return container;
+            return (container.GetConnectionString(), container.DisposeAsync);
         }
         // Of many types, from the engine's and the registry's refusals to a container that ended at once.
         catch (Exception problem)
         {
             if (container is not null)
                 await container.DisposeAsync();
-            why($"The Docker engine at {Engine} could not start {image}: {problem.Message}");
-            return null;
+            return Without($"The Docker engine at {Engine} could not start {image}: {problem.Message}");
         }
+    }
+
+    static (string, Func<ValueTask>)? Without(string why)
+    {
+        Console.Error.WriteLine($"{why} The tests use PostgreSQL's programs on this machine.");
+        return null;
     }
 
     internal static async Task<bool> AnswersAsync(Uri engine)

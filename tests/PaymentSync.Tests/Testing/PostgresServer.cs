@@ -31,6 +31,9 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>Brings the template from empty to the schema that tests expect; gets its connection string, once in a run.</summary>
     internal static Func<string, Task> PrepareTemplate { get; set; } = static _ => Task.CompletedTask;
 
+    /// <summary>A server in a container, and what ends it; null where none can be had. Set in the build with the official SDKs.</summary>
+    internal static Func<Task<(string ConnectionString, Func<ValueTask> Stop)?>>? StartContainer { get; set; }
+
     /// <summary>A fresh database with the current schema: a copy of the migrated template, in some 30 ms.</summary>
     public async Task<PostgresDatabase> CreateDatabaseAsync() => await (await _migrated.Value).CreateDatabaseAsync();
 
@@ -91,10 +94,8 @@ public sealed class PostgresServer : IAsyncLifetime
     async Task<NpgsqlDataSource> StartAsync()
     {
         var given = Environment.GetEnvironmentVariable("PAYMENTSYNC_TEST_DATABASE");
-#if OFFICIAL_SDKS
-        if (string.IsNullOrWhiteSpace(given) && await OfficialSdks.DockerPostgres.TryStartAsync(why => Console.Error.WriteLine($"{why} The tests use PostgreSQL's programs on this machine.")) is { } container)
-            (given, _stop) = (container.GetConnectionString(), container.DisposeAsync);
-#endif
+        if (string.IsNullOrWhiteSpace(given) && StartContainer is not null && await StartContainer() is { } container)
+            (given, _stop) = container;
         if (string.IsNullOrWhiteSpace(given))
         {
             var cluster = await PostgresCluster.StartAsync();
