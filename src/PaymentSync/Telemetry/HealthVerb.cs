@@ -17,18 +17,23 @@ static class HealthVerb
             return 2;
         }
         var configuration = new ConfigurationBuilder().AddEnvironmentVariables("DOTNET_").AddEnvironmentVariables("ASPNETCORE_").AddEnvironmentVariables().Build();
-        var address = new Uri(Address(configuration[WebHostDefaults.ServerUrlsKey] ?? configuration["PAYMENTSYNC_URL"]), $"/health/{(args is [var asked] ? asked : "live")}");
+        return await AskAsync(Address(configuration[WebHostDefaults.ServerUrlsKey] ?? configuration["PAYMENTSYNC_URL"]), args is [var asked] ? asked : "live", Console.Error);
+    }
+
+    internal static async Task<int> AskAsync(Uri service, string probe, TextWriter error)
+    {
+        var address = new Uri(service, $"/health/{probe}");
         using var client = new HttpClient { Timeout = Patience };
         try
         {
             using var answer = await client.GetAsync(address);
             if (answer.IsSuccessStatusCode)
                 return 0;
-            await Console.Error.WriteLineAsync($"{address} answered {(int)answer.StatusCode}: {await answer.Content.ReadAsStringAsync()}");
+            await error.WriteLineAsync($"{address} answered {(int)answer.StatusCode}: {await answer.Content.ReadAsStringAsync()}");
         }
         catch (Exception problem) when (problem is HttpRequestException or TaskCanceledException)
         {
-            await Console.Error.WriteLineAsync($"{address} does not answer: {problem.Message}");
+            await error.WriteLineAsync($"{address} does not answer: {problem.Message}");
         }
         return 1;
     }

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Options;
+using PaymentSync.StripeWebhooks;
 using PaymentSync.Xero;
 using Shouldly;
 using Xunit;
@@ -24,12 +26,26 @@ public sealed class ConnectionOptionsTests
     [Fact]
     public void The_service_does_not_start_with_such_settings()
     {
-        var answer = new XeroOptionsRules().Validate(name: null, new XeroOptions { RedirectUrl = "http://127.0.0.1:8080/xero/callback", Scopes = "accounting.invoices" });
+        var answer = Rules().Validate(name: null, new XeroOptions { RedirectUrl = "http://127.0.0.1:8080/xero/callback", Scopes = "accounting.invoices" });
 
         answer.Failures!.Count().ShouldBe(2);
         answer.FailureMessage!.ShouldContain("Xero accepts plain http on the name localhost only");
         answer.FailureMessage!.ShouldContain("offline_access");
     }
+
+    [Theory]
+    [InlineData("http://xero.example.com/api.xro/2.0", false, false)]
+    [InlineData("http://xero.example.com/api.xro/2.0", true, true)]
+    [InlineData("ftp://xero.example.com/api.xro/2.0", true, false)]
+    [InlineData("http://127.0.0.1:8090/api.xro/2.0", false, true)]
+    public void Plain_http_to_another_machine_is_for_those_who_ask_for_it(string url, bool plainHttp, bool accepted) =>
+        Rules().Validate(name: null, new XeroOptions { ApiUrl = new Uri(url), PlainHttp = plainHttp }).Succeeded.ShouldBe(accepted);
+
+    [Fact]
+    public void Plain_http_and_live_payments_do_not_go_together() =>
+        Rules(livemode: true).Validate(name: null, new XeroOptions { PlainHttp = true }).FailureMessage!.ShouldContain("they do not go together");
+
+    static XeroOptionsRules Rules(bool livemode = false) => new(Options.Create(new StripeOptions { Livemode = livemode }));
 
     [Theory]
     [InlineData(7.01, null)]
