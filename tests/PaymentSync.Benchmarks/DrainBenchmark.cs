@@ -23,7 +23,6 @@ static partial class DrainBenchmark
 
     public static async Task RunAsync(PostgresServer server, int rows)
     {
-        AddOfficialParts();
         Console.WriteLine($"{rows} rows of {rows / 2} payments, one organisation; {Environment.ProcessorCount} processors, {(Debugging ? "DEBUG" : "Release")} build; a private cluster of the tests runs without fsync, which favours many small commits.");
         var all = new List<DrainFigures>();
         // Twice, the first time to warm up what both use.
@@ -60,8 +59,6 @@ static partial class DrainBenchmark
 #else
         false;
 #endif
-
-    static partial void AddOfficialParts();
 
     // Implemented by the build with the official SDKs.
     static Task AddJobPerRowAsync(PostgresServer server, int rows, List<DrainFigures> all)

@@ -18,8 +18,6 @@ static partial class DrainBenchmark
     // As many as Xero allows in flight.
     const int Workers = 5;
 
-    static partial void AddOfficialParts() => World.PartsOfThisBuild = OfficialParts.Create;
-
     static partial void MeasureJobPerRow(PostgresServer server, int rows, List<DrainFigures> all, ref Task measuring) => measuring = JobPerRowAsync(server, rows, all);
 
     static async Task JobPerRowAsync(PostgresServer server, int rows, List<DrainFigures> all)

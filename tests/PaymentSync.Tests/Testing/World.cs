@@ -95,10 +95,10 @@ sealed class World : IAsyncDisposable
             ["Jobs:Engine"] = "None",
             ["Logging:LogLevel:Default"] = "Warning",
         };
-        var parts = PartsOfThisBuild(all);
+        ChooseParts(all);
         foreach (var (key, value) in settings ?? [])
             all[key] = value;
-        var node = PaymentSync.Service.Create([.. all.Select(setting => $"--{setting.Key}={setting.Value}")], chance, parts);
+        var node = PaymentSync.Service.Create([.. all.Select(setting => $"--{setting.Key}={setting.Value}")], chance, PartsOfThisBuild());
         await node.StartAsync();
         lock (_nodes)
             _nodes.Add(node);
@@ -106,17 +106,19 @@ sealed class World : IAsyncDisposable
         return node;
     }
 
-    /// <summary>All that this build has. PAYMENTSYNC_TEST_PARTS=official: the same tests with the clients of the official SDKs, unless a test names its own.</summary>
-    static Parts PartsOfThisBuild(Dictionary<string, string> settings)
-    {
-        var official = Environment.GetEnvironmentVariable("PAYMENTSYNC_TEST_PARTS") == "official";
+    /// <summary>What configuration can choose from here; the build with the official SDKs has more.</summary>
+    public static Parts PartsOfThisBuild() =>
 #if OFFICIAL_SDKS
-        if (official)
-            (settings["Stripe:Client"], settings["Xero:Client"]) = ("StripeNet", "XeroSdk");
-        return PaymentSync.OfficialSdks.OfficialParts.Create();
+        PaymentSync.OfficialSdks.OfficialParts.Create();
 #else
-        return official ? throw new InvalidOperationException("PAYMENTSYNC_TEST_PARTS is official, but this build has no official parts. Build with -p:OfficialSdks=true.") : new Parts();
+        new();
 #endif
+
+    /// <summary>PAYMENTSYNC_TEST_PARTS=official: the same tests with the clients of the official SDKs, unless a test names its own.</summary>
+    static void ChooseParts(Dictionary<string, string> settings)
+    {
+        if (Environment.GetEnvironmentVariable("PAYMENTSYNC_TEST_PARTS") == "official")
+            (settings["Stripe:Client"], settings["Xero:Client"]) = ("StripeNet", "XeroSdk");
     }
 
     public static HttpClient Client(WebApplication node, string? key)
