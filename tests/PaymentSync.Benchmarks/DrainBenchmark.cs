@@ -32,6 +32,10 @@ static partial class DrainBenchmark
             all.Add(await OursAsync(server, count));
             await AddJobPerRowAsync(server, count, all);
         }
+        var idle = new List<(string Engine, double PerSecond)>();
+        foreach (var engine in new[] { "None", "Quartz", "Hangfire" }.Where(World.PartsOfThisBuild().JobEngines.ContainsKey))
+            idle.Add((engine, await IdleAsync(server, engine)));
+
         Console.WriteLine();
         Console.WriteLine($"{"",-26}{"rows/s",9}{"commands/row",14}{"transactions/row",18}{"Xero calls/row",16}{"queueing ms/row",17}");
         foreach (var one in all)
@@ -43,14 +47,8 @@ static partial class DrainBenchmark
 
         Console.WriteLine();
         Console.WriteLine($"Idle worker with the intervals of production, over {Idle.TotalSeconds:0} s:");
-        var sweeps = 0d;
-        foreach (var engine in new[] { "None", "Quartz", "Hangfire" }.Where(World.PartsOfThisBuild().JobEngines.ContainsKey))
-        {
-            var idle = await IdleAsync(server, engine);
-            if (engine == "None")
-                sweeps = idle;
-            Console.WriteLine($"{engine,-26}{idle,9:0.0} transactions/s{(engine == "None" ? "  (sweep, recovery, clock)" : $"  ({idle - sweeps:0.0} of them the engine's)")}");
-        }
+        foreach (var (engine, perSecond) in idle)
+            Console.WriteLine($"{engine,-26}{perSecond,9:0.0} transactions/s{(engine == "None" ? "  (sweep, recovery, clock)" : $"  ({perSecond - idle[0].PerSecond:0.0} of them the engine's)")}");
     }
 
     static bool Debugging =>

@@ -2,6 +2,8 @@ using System.Globalization;
 using PaymentSync.Benchmarks;
 using PaymentSync.Tests.Testing;
 
+// The comings and goings of each service that is measured.
+Environment.SetEnvironmentVariable("Logging__LogLevel__Microsoft.Hosting.Lifetime", "Error");
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 switch (args)
 {
