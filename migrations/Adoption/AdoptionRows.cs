@@ -63,20 +63,21 @@ sealed partial class Adoption
            AND c.attname <> ALL ('{organization_id,provider,provider_payment_id,amount,currency,document_number,tenant_id,open_request_id,absent_since,released,shared_id,failure_kind,failure_code,due_because,attempt,lease_owner,lease_expires_at}')
         """, cancellationToken))!;
 
+    /// <summary>The same statement, finding what it changes by id alone: slower, but a row that the host moves meanwhile is waited for and followed. Else a busy host could undo a batch again and again.</summary>
+    static string ById(string batch) => batch.Replace("s.ctid = r.place AND ", "", StringComparison.Ordinal).Replace("s.ctid = t.place AND ", "", StringComparison.Ordinal);
+
     async Task RangeAsync(int range, long next, long last, string batch, Guid reportId, Action<long> progress, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
         // The batch is small, the tables are not: only by index, whatever the statistics say. A crash may lose the last batches whole, and their record with them.
         await ExecuteAsync(connection, "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET synchronous_commit = off", cancellationToken);
-        await using var apply = new NpgsqlCommand(batch, connection);
-        apply.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Bigint });
-        apply.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Bigint });
-        apply.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Uuid, Value = reportId });
-        await apply.PrepareAsync(cancellationToken);
+        await using var byPlace = await PreparedAsync(connection, batch, reportId, cancellationToken);
+        await using var byId = await PreparedAsync(connection, ById(batch), reportId, cancellationToken);
         for (var size = FirstBatch; next <= last;)
         {
             var to = Math.Min(next + size - 1, last);
             var took = TimeSpan.Zero;
+            var apply = byPlace;
             await PatientLocks.RetryAsync(async () =>
             {
                 var began = Stopwatch.GetTimestamp();
@@ -85,7 +86,10 @@ sealed partial class Adoption
                 await using var transaction = await connection.BeginTransactionAsync(CancellationToken.None);
                 var counted = await CountsAsync(apply);
                 if (counted.ContainsKey(Moved))
+                {
+                    apply = byId;
                     throw new RowsMovedException();
+                }
                 await using var record = new NpgsqlCommand("UPDATE paymentsync.adoption_ranges SET next_seq = $2, tally = paymentsync.add_tally(tally, $3) WHERE range = $1 AND next_seq = $4", connection);
                 record.Parameters.AddWithValue(range);
                 record.Parameters.AddWithValue(to + 1);
@@ -101,6 +105,16 @@ sealed partial class Adoption
             size = took > LongBatch ? Math.Max(size / 2, 20) : Math.Min(took < LongBatch / 2 ? size * 2 : size, LargestBatch);
             cancellationToken.ThrowIfCancellationRequested();
         }
+    }
+
+    static async Task<NpgsqlCommand> PreparedAsync(NpgsqlConnection connection, string batch, Guid reportId, CancellationToken cancellationToken)
+    {
+        var command = new NpgsqlCommand(batch, connection);
+        command.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Bigint });
+        command.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Bigint });
+        command.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Uuid, Value = reportId });
+        await command.PrepareAsync(cancellationToken);
+        return command;
     }
 
     async Task SharedAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
