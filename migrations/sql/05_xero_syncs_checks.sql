@@ -5,6 +5,10 @@ CREATE OR REPLACE FUNCTION paymentsync.is_held(code text) RETURNS boolean LANGUA
      OR code IN ('link.cancelled', 'xero.total_differs', 'xero.document_voided', 'xero.tenant_changed'), false) $$;
 COMMENT ON FUNCTION paymentsync.is_held(text) IS 'Codes that only a person''s resolve, with a reason, makes due again.';
 
+CREATE FUNCTION paymentsync.awaits_confirmation(code text, payload jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT coalesce(code = 'waiting.confirmation' OR (code = 'legacy.incomplete' AND payload ? 'awaitsConfirmation'), false) $$;
+COMMENT ON FUNCTION paymentsync.awaits_confirmation(text, jsonb) IS 'Rows that the host application inserted and no confirmation has completed, those included that are held for it.';
+
 ALTER TABLE xero_syncs
   DROP CONSTRAINT IF EXISTS xero_syncs_retrying_means_leased,
   DROP CONSTRAINT IF EXISTS xero_syncs_scheduled_only_while_waiting,

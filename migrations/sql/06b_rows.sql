@@ -89,7 +89,7 @@ BEGIN
   END IF;
 
   SELECT max(s.provider_payment_id) FILTER (WHERE s.provider_payment_id <> payment OR s.provider <> of_provider) AS other,
-         bool_or(s.provider_payment_id IS NULL AND s.failure_code = 'waiting.confirmation') AS waits,
+         bool_or(s.provider_payment_id IS NULL AND paymentsync.awaits_confirmation(s.failure_code, s.request_payload)) AS waits,
          bool_and((s.amount, s.currency::text) IS NOT DISTINCT FROM (paid::numeric(18,2), paid_currency)) FILTER (WHERE s.provider_payment_id = payment) AS same_money,
          max(s.amount || ' ' || s.currency) FILTER (WHERE s.provider_payment_id = payment) AS money
     INTO stands FROM public.xero_syncs s WHERE s.payment_link_id = link;
@@ -107,9 +107,11 @@ BEGIN
            failure_kind = CASE WHEN d.hold IS NOT NULL THEN 'NEEDS_ACTION' END,
            failure_code = CASE WHEN d.hold IS NOT NULL THEN d.hold WHEN d.sync_type = 'PAYMENT' THEN 'waiting.invoice' END,
            error_message = d.message,
-           next_retry_at = CASE WHEN d.hold IS NULL AND d.sync_type = 'INVOICE' THEN paymentsync.now() END
+           next_retry_at = CASE WHEN d.hold IS NULL AND d.sync_type = 'INVOICE' THEN paymentsync.now() END,
+           -- After a day without a confirmation it was held; this is what it was held for.
+           released = CASE WHEN paymentsync.is_held(s.failure_code) THEN array_append(s.released, s.failure_code) ELSE s.released END
       FROM paymentsync.documents(link, of_provider, payment, paid, paid_currency, occurred) d
-     WHERE s.payment_link_id = link AND s.sync_type = d.sync_type AND s.provider_payment_id IS NULL AND s.failure_code = 'waiting.confirmation'
+     WHERE s.payment_link_id = link AND s.sync_type = d.sync_type AND s.provider_payment_id IS NULL AND paymentsync.awaits_confirmation(s.failure_code, s.request_payload)
     RETURNING s.id)
     SELECT array_agg(id) INTO built FROM waited;
   END IF;

@@ -45,7 +45,7 @@ CREATE FUNCTION paymentsync.confirm_adopted(link uuid, of_provider text, payment
 DECLARE
   adopted_at timestamptz;
 BEGIN
-  PERFORM 1 FROM public.xero_syncs s WHERE s.payment_link_id = link AND s.provider_payment_id IS NULL AND s.failure_code IS DISTINCT FROM 'waiting.confirmation' FOR UPDATE;
+  PERFORM 1 FROM public.xero_syncs s WHERE s.payment_link_id = link AND s.provider_payment_id IS NULL AND NOT paymentsync.awaits_confirmation(s.failure_code, s.request_payload) FOR UPDATE;
   IF NOT FOUND OR to_regclass('paymentsync.adoption') IS NULL THEN
     RETURN;
   END IF;
@@ -62,7 +62,7 @@ BEGIN
     RETURN;
   END IF;
   UPDATE public.xero_syncs s SET provider = of_provider, provider_payment_id = payment, amount = paid, currency = paid_currency
-   WHERE s.payment_link_id = link AND s.provider_payment_id IS NULL AND s.failure_code IS DISTINCT FROM 'waiting.confirmation';
+   WHERE s.payment_link_id = link AND s.provider_payment_id IS NULL AND NOT paymentsync.awaits_confirmation(s.failure_code, s.request_payload);
   -- A link that was not PAID may have had one of the two only. Nothing is sent for what comes so late: a person, or a look, says what is in Xero.
   INSERT INTO public.xero_syncs (id, payment_link_id, sync_type, status, organization_id, provider, provider_payment_id, amount, currency, tenant_id, request_payload, failure_kind, failure_code, error_message, created_at, updated_at)
   SELECT gen_random_uuid(), link, t.sync_type, 'FAILED', s.organization_id, of_provider, payment, paid, paid_currency, s.tenant_id, jsonb_build_object('occurredAt', occurred), 'NEEDS_ACTION',
@@ -80,9 +80,10 @@ CREATE FUNCTION paymentsync.hold_unconfirmed(older_than interval) RETURNS bigint
   WITH held AS (
     UPDATE public.xero_syncs s
        SET status = 'FAILED', failure_kind = 'NEEDS_ACTION', failure_code = 'legacy.incomplete', next_retry_at = NULL,
+           request_payload = CASE WHEN jsonb_typeof(s.request_payload) = 'object' THEN s.request_payload ELSE '{}' END || '{"awaitsConfirmation": true}',
            error_message = 'The host application inserted it, and no confirmation came that says what was paid. See at the provider whether the link was paid; then confirm the payment, or mark this failed.'
      WHERE s.status = 'PENDING' AND s.failure_code = 'waiting.confirmation' AND s.created_at < (SELECT paymentsync.now()) - older_than
     RETURNING 1)
   SELECT count(*) FROM held
 $$;
-COMMENT ON FUNCTION paymentsync.hold_unconfirmed(interval) IS 'What the host inserted and nobody confirmed becomes visible to a person.';
+COMMENT ON FUNCTION paymentsync.hold_unconfirmed(interval) IS 'What the host inserted and nobody confirmed becomes visible to a person; a confirmation that comes later still completes it.';

@@ -88,10 +88,10 @@ static class ReplayEndpoints
             return await NewNumber.RequeueAsync(id, body.Reason, database, wakes, audit, http.User, cancellationToken);
         var allowed = body.Action switch
         {
-            "bookAsCharged" => "failure_code IN ('payment.amount_mismatch', 'payment.currency_mismatch')",
-            "requeue" => "paymentsync.is_held(failure_code) AND failure_code NOT IN ('payment.amount_mismatch', 'payment.currency_mismatch') AND failure_code <> 'payment.document_unreadable'",
+            "bookAsCharged" => "document_number IS NOT NULL AND failure_code IN ('payment.amount_mismatch', 'payment.currency_mismatch')",
+            "requeue" => "document_number IS NOT NULL AND paymentsync.is_held(failure_code) AND failure_code NOT IN ('payment.amount_mismatch', 'payment.currency_mismatch') AND failure_code <> 'payment.document_unreadable'",
             // What may exist in Xero is looked up, not declared away.
-            "markFailed" => "open_request_id IS NULL",
+            "markFailed" => "open_request_id IS NULL AND (document_number IS NOT NULL OR failure_code LIKE 'legacy.%')",
             _ => null,
         };
         if (allowed is null)
@@ -101,7 +101,7 @@ static class ReplayEndpoints
             : "status = 'PENDING', released = array_append(s.released, s.failure_code), failure_kind = NULL, failure_code = NULL, error_message = NULL, next_retry_at = paymentsync.now(), due_because = 'REPLAY', retry_count = 0";
         await using var command = database.CreateCommand($"""
             WITH was AS (SELECT id, failure_code FROM xero_syncs WHERE id = $1 FOR UPDATE)
-            UPDATE xero_syncs s SET {change} FROM was w WHERE s.id = w.id AND s.status = 'FAILED' AND s.document_number IS NOT NULL AND {allowed.Replace("failure_code", "s.failure_code", StringComparison.Ordinal)}
+            UPDATE xero_syncs s SET {change} FROM was w WHERE s.id = w.id AND s.status = 'FAILED' AND {allowed.Replace("failure_code", "s.failure_code", StringComparison.Ordinal)}
             RETURNING s.organization_id, w.failure_code, s.status::text, s.xero_invoice_id, s.xero_payment_id
             """);
         command.Parameters.AddWithValue(id);

@@ -195,4 +195,53 @@ public sealed class AdoptedPipelineTests(PostgresServer server)
         (await world.PairAsync(link)).Invoice.Status.ShouldBe("SUCCESS", "the host's upsert is taken without error and changes nothing");
         (await world.Database.ScalarAsync<long>("SELECT sum(writes)::bigint FROM paymentsync.host_writes WHERE kind LIKE 'update%'")).ShouldBe(2);
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_the_host_inserted_and_nobody_confirmed_for_a_day_is_held_and_a_confirmation_that_comes_late_still_books_it(bool adopted)
+    {
+        var link = _legacy.Link();
+        await using var world = adopted ? await AdoptedAsync() : await World.StartAsync(server);
+        if (adopted)
+        {
+            await world.PutOrganisationAsync(world.Organisation);
+            await world.ConnectAsync();
+        }
+        else
+        {
+            link = await world.LinkAsync();
+        }
+        await world.Database.ExecuteAsync("INSERT INTO xero_syncs (id, payment_link_id, sync_type, status, request_payload, created_at, updated_at) VALUES (gen_random_uuid(), $1, 'INVOICE', 'PENDING', '{\"of\": \"the host\"}', paymentsync.now(), paymentsync.now())", link);
+        await world.AdvanceAsync(TimeSpan.FromHours(23));
+        await world.SendAsync(HttpMethod.Post, "/api/jobs/unlinked-payments/run");
+        (await world.RowsAsync()).Single().Code.ShouldBe("waiting.confirmation");
+
+        await world.AdvanceAsync(TimeSpan.FromHours(2));
+        await world.SendAsync(HttpMethod.Post, "/api/jobs/unlinked-payments/run");
+        (await world.RowsAsync()).Single().ShouldSatisfyAllConditions(row => row.Status.ShouldBe("FAILED"), row => row.Code.ShouldBe("legacy.incomplete"));
+        // Paid after the adoption: on an adopted row that would be a second payment.
+        (await world.HearAsync(StripeEvents.Session(link, "pi_1", 12000, created: DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeSeconds()))).ShouldBe("COMPLETED");
+        await world.DrainAsync();
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Status, payment.Status, invoice.Payment, payment.Payment).ShouldBe(("SUCCESS", "SUCCESS", "pi_1", "pi_1"));
+        (await world.CallsAsync("PUT /Invoices"), await world.CallsAsync("PUT /Payments")).ShouldBe((1, 1));
+    }
+
+    [Fact]
+    public async Task A_person_gives_up_what_the_host_inserted_for_a_payment_that_never_was()
+    {
+        var link = _legacy.Link();
+        await using var world = await AdoptedAsync();
+        await world.Database.ExecuteAsync("INSERT INTO xero_syncs (id, payment_link_id, sync_type, status, request_payload, created_at, updated_at) VALUES (gen_random_uuid(), $1, 'INVOICE', 'PENDING', '{}', paymentsync.now(), paymentsync.now())", link);
+        await world.AdvanceAsync(TimeSpan.FromHours(25));
+        await world.SendAsync(HttpMethod.Post, "/api/jobs/unlinked-payments/run");
+        var sync = (await world.RowsAsync()).Single().Id;
+
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{sync}/resolve", new JsonObject { ["action"] = "requeue", ["reason"] = "try" }, expect: 409);
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{sync}/resolve", new JsonObject { ["action"] = "markFailed", ["reason"] = "never paid" });
+
+        (await world.RowsAsync()).Single().Code.ShouldBe("operator.marked_failed");
+    }
 }
