@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Npgsql;
 using PaymentSync.Database;
 using Quartz;
@@ -5,7 +6,7 @@ using Quartz;
 namespace PaymentSync.Jobs;
 
 /// <summary>Quartz.NET, persistent and clustered on the same PostgreSQL, in tables of its own prefix. Job names and their one argument are persisted: renaming them breaks what is queued.</summary>
-sealed class QuartzEngine([FromKeyedServices(QuartzEngine.Scheduler)] ISchedulerFactory schedulers, RecurringJobs jobs) : IJobEngine
+sealed partial class QuartzEngine([FromKeyedServices(QuartzEngine.Scheduler)] ISchedulerFactory schedulers, RecurringJobs jobs) : IJobEngine
 {
     const string Scheduler = "PaymentSync";
     const string Recurring = "recurring";
@@ -57,13 +58,39 @@ sealed class QuartzEngine([FromKeyedServices(QuartzEngine.Scheduler)] IScheduler
         return scheduled;
     }
 
-    /// <summary>Puts the recurring jobs into the store at start-up; a node that finds them there leaves them as they should be.</summary>
-    sealed class ScheduleRecurringJobs([FromKeyedServices(Scheduler)] ISchedulerFactory schedulers, RecurringJobs jobs) : IHostedService
+    /// <summary>Puts the recurring jobs into the store: all of them at start-up, since their intervals may be others in this version, and later what is missing, since somebody may have emptied the tables.</summary>
+    sealed partial class ScheduleRecurringJobs([FromKeyedServices(Scheduler)] ISchedulerFactory schedulers, RecurringJobs jobs, ILogger<QuartzEngine> log) : BackgroundService
     {
-        public async Task StartAsync(CancellationToken cancellationToken)
+        static readonly TimeSpan LookAfter = TimeSpan.FromSeconds(30);
+
+        public override async Task StartAsync(CancellationToken cancellationToken)
+        {
+            await ScheduleAsync(jobs.All, cancellationToken);
+            await base.StartAsync(cancellationToken);
+        }
+
+        protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+        {
+            using var timer = new PeriodicTimer(LookAfter);
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
+                try
+                {
+                    var scheduler = await schedulers.GetScheduler(stoppingToken);
+                    var known = await scheduler.GetTriggerKeys(GroupMatcher<TriggerKey>.GroupEquals(Recurring), stoppingToken);
+                    await ScheduleAsync(jobs.All.Where(job => !known.Contains(new TriggerKey(job.Name, Recurring))), stoppingToken);
+                }
+                catch (Exception problem) when (problem is SchedulerException or DbException)
+                {
+                    LogNotScheduled(problem.Message);
+                }
+            }
+        }
+
+        async Task ScheduleAsync(IEnumerable<RecurringJob> missing, CancellationToken cancellationToken)
         {
             var scheduler = await schedulers.GetScheduler(cancellationToken);
-            foreach (var recurring in jobs.All)
+            foreach (var recurring in missing)
             {
                 var key = new JobKey(recurring.Name, Recurring);
                 var job = JobBuilder.Create<RunRecurringJob>().WithIdentity(key).WithDescription(recurring.Description).UsingJobData(Argument, recurring.Name).StoreDurably().Build();
@@ -73,7 +100,8 @@ sealed class QuartzEngine([FromKeyedServices(QuartzEngine.Scheduler)] IScheduler
             }
         }
 
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        [LoggerMessage(Level = LogLevel.Warning, Message = "Quartz's tables could not be looked at ({Problem}); the recurring jobs that they may lack are put in at the next look")]
+        partial void LogNotScheduled(string problem);
     }
 
     [DisallowConcurrentExecution]

@@ -90,6 +90,7 @@ public abstract class JobEngineContract(PostgresServer server)
         var link = await world.LinkAsync();
         await world.PayAsync(link);
         await World.EventuallyAsync(() => IsBookedAsync(world, link), "the sweep found what the engine forgot");
+        await ScheduledAsync(world);
     }
 
     [Fact]
