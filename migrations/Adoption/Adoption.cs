@@ -87,14 +87,25 @@ sealed partial class Adoption
         }
         await StepAsync(connection, "plan", () => InTransactionAsync(connection, "the plan", cancellationToken, SqlFile.Read("adoption/plan.sql"), RangesSql, Done("plan")), cancellationToken);
         await StepAsync(connection, "rows", () => RowsAsync(cancellationToken), cancellationToken);
-        await StepAsync(connection, "shared", () => SharedAsync(connection, cancellationToken), cancellationToken);
-        await StepAsync(connection, "archive", () => InTransactionAsync(connection, "the indexes of the archive", cancellationToken, SqlFile.Read("adoption/archive_indexes.sql"), Done("archive")), cancellationToken);
-        await StepAsync(connection, "constraint", () => ConstraintAsync(connection, cancellationToken), cancellationToken);
-        await StepAsync(connection, "indexes", () => StatementsAsync(connection, "04_xero_syncs_indexes.sql", cancellationToken), cancellationToken, Recorded(XeroSyncsIndexes.Id));
-        await StepAsync(connection, "checks", () => StatementsAsync(connection, "05_xero_syncs_checks.sql", cancellationToken), cancellationToken);
+        // The archive's indexes beside those of xero_syncs: each table takes one building at a time, and there is more than one processor.
+        await Task.WhenAll(ArchiveAsync(cancellationToken), KeptRowsAsync(connection, cancellationToken));
         await StepAsync(connection, "guards", () => InTransactionAsync(connection, "the guards of xero_syncs", cancellationToken,
             SqlFile.Read("adoption/end.sql"), SqlFile.Read("05_xero_syncs_guards.sql"), Recorded(XeroSyncsGuards.Id), Done("guards")), cancellationToken);
         await StepAsync(connection, "totals", () => InTransactionAsync(connection, "the totals", cancellationToken, SqlFile.Read("adoption/totals.sql"), Done("totals")), cancellationToken);
+    }
+
+    async Task ArchiveAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await OpenAsync(cancellationToken);
+        await StepAsync(connection, "archive", () => InTransactionAsync(connection, "the indexes of the archive", cancellationToken, SqlFile.Read("adoption/archive_indexes.sql"), Done("archive")), cancellationToken);
+    }
+
+    async Task KeptRowsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await StepAsync(connection, "shared", () => SharedAsync(connection, cancellationToken), cancellationToken);
+        await StepAsync(connection, "constraint", () => ConstraintAsync(connection, cancellationToken), cancellationToken);
+        await StepAsync(connection, "indexes", () => StatementsAsync(connection, "04_xero_syncs_indexes.sql", cancellationToken), cancellationToken, Recorded(XeroSyncsIndexes.Id));
+        await StepAsync(connection, "checks", () => StatementsAsync(connection, "05_xero_syncs_checks.sql", cancellationToken), cancellationToken);
     }
 
     /// <summary>After the last migration: looks whether what was promised holds, and keeps the report.</summary>
@@ -142,7 +153,7 @@ sealed partial class Adoption
         await transaction.CommitAsync(cancellationToken);
     }, what, _log, cancellationToken);
 
-    /// <summary>Statements that can each be repeated. Those that work CONCURRENTLY may wait for as long as they must: nobody waits behind them.</summary>
+    /// <summary>Statements that can each be repeated.</summary>
     async Task StatementsAsync(NpgsqlConnection connection, string file, CancellationToken cancellationToken)
     {
         foreach (var statement in SqlFile.Statements(file))
@@ -151,7 +162,7 @@ sealed partial class Adoption
 
     Task AloneAsync(NpgsqlConnection connection, string statement, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>
     {
-        var waits = statement.Contains(" CONCURRENTLY ", StringComparison.Ordinal) || statement.Contains("VALIDATE CONSTRAINT", StringComparison.Ordinal);
+        var waits = SqlFile.WaitsForAll(statement);
         if (waits)
             await ExecuteAsync(connection, "SET lock_timeout = 0", cancellationToken);
         try

@@ -37,6 +37,12 @@ CREATE TABLE paymentsync.xero_syncs_before_adoption (
 );
 COMMENT ON TABLE paymentsync.xero_syncs_before_adoption IS 'What the host''s columns of kept rows were where the adoption changed them (status null: the adoption made the row). For restore-legacy.';
 
+-- While rows change all the time a vacuum would begin again and again, and be in the way of the indexes; end.sql lets it begin once.
+ALTER TABLE xero_syncs SET (autovacuum_enabled = off);
+ALTER TABLE paymentsync.xero_syncs_archive SET (autovacuum_enabled = off);
+ALTER TABLE paymentsync.xero_syncs_before_adoption SET (autovacuum_enabled = off);
+ALTER TABLE paymentsync.recovery_items SET (autovacuum_enabled = off);
+
 -- Built again when the archive is filled: one sort is cheaper than a million insertions.
 DROP INDEX paymentsync.xero_syncs_archive_link, paymentsync.xero_syncs_archive_kept;
 

@@ -1,6 +1,10 @@
 -- Rows that the host inserted while the clean-up ran, beside others of their link and type: never tried, and the older row knows more.
 WITH several AS MATERIALIZED (
-  SELECT s.payment_link_id, s.sync_type FROM public.xero_syncs s GROUP BY s.payment_link_id, s.sync_type HAVING count(*) > 1
+  SELECT s.payment_link_id, s.sync_type
+    -- The clean-up left one of all others.
+    FROM (SELECT DISTINCT w.payment_link_id, w.sync_type FROM public.xero_syncs w WHERE w.failure_code = 'waiting.confirmation') late
+    JOIN public.xero_syncs s ON s.payment_link_id = late.payment_link_id AND s.sync_type = late.sync_type
+   GROUP BY s.payment_link_id, s.sync_type HAVING count(*) > 1
 ),
 ranked AS MATERIALIZED (
   SELECT s.id, row_number() OVER w AS rank, first_value(s.id) OVER w AS kept_id
