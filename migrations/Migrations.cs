@@ -38,11 +38,10 @@ public sealed class XeroSyncsIndexes : Migration
 {
     public const string Id = "20261121000004_XeroSyncsIndexes";
 
-    // CONCURRENTLY cannot run in a transaction, nor beside another statement: each goes alone.
     protected override void Up(MigrationBuilder migrationBuilder)
     {
-        foreach (var statement in SqlFile.Statements("04_xero_syncs_constraint.sql").Concat(SqlFile.Statements("04_xero_syncs_indexes.sql")))
-            migrationBuilder.Sql(statement, suppressTransaction: true);
+        migrationBuilder.Alone("04_xero_syncs_constraint.sql");
+        migrationBuilder.Alone("04_xero_syncs_indexes.sql");
     }
 }
 
@@ -95,11 +94,7 @@ public sealed class Recovery : Migration
 [DbContext(typeof(MigrationsDbContext)), Migration("20261121000010_RecoveryIndexes")]
 public sealed class RecoveryIndexes : Migration
 {
-    protected override void Up(MigrationBuilder migrationBuilder)
-    {
-        foreach (var statement in SqlFile.Statements("10_recovery_indexes.sql"))
-            migrationBuilder.Sql(statement, suppressTransaction: true);
-    }
+    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Alone("10_recovery_indexes.sql");
 }
 
 [DbContext(typeof(MigrationsDbContext)), Migration("20261121000011_Retention")]
@@ -116,6 +111,23 @@ public sealed class AdoptedRows : Migration
 
 static class SqlFile
 {
+    /// <summary>CONCURRENTLY cannot run in a transaction, nor beside another statement. It may wait for every transaction that is open: nobody waits behind it.</summary>
+    public static bool WaitsForAll(string statement) => statement.Contains(" CONCURRENTLY ", StringComparison.Ordinal) || statement.Contains("VALIDATE CONSTRAINT", StringComparison.Ordinal);
+
+    /// <summary>Has each statement of a file run by itself, outside a transaction.</summary>
+    public static void Alone(this MigrationBuilder migration, string file)
+    {
+        foreach (var statement in Statements(file))
+        {
+            var waits = WaitsForAll(statement);
+            if (waits)
+                migration.Sql("SET lock_timeout = 0", suppressTransaction: true);
+            migration.Sql(statement, suppressTransaction: true);
+            if (waits)
+                migration.Sql("RESET lock_timeout", suppressTransaction: true);
+        }
+    }
+
     public static string Read(string name)
     {
         using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -99,8 +100,16 @@ public static class Migrator
 
     static Task ApplyAsync(string connectionString, string? target, TextWriter log, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>
     {
-        await using var context = new MigrationsDbContext(Options(connectionString, PatientLocks.Setting));
-        await context.Database.MigrateAsync(target, cancellationToken);
+        await using var context = new MigrationsDbContext(Options(connectionString, PatientLocks.Setting + " -c maintenance_work_mem=256MB"));
+        try
+        {
+            await context.Database.MigrateAsync(target, cancellationToken);
+        }
+        catch (InvalidOperationException wrapped) when (wrapped.InnerException is NpgsqlException database)
+        {
+            // EF wraps what it takes for transient, a lock that was not to be had among it.
+            ExceptionDispatchInfo.Throw(database);
+        }
     }, "a migration", log, cancellationToken);
 
     static string CreateHistory(string connectionString)

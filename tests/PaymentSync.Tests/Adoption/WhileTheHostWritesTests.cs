@@ -110,6 +110,47 @@ public sealed class WhileTheHostWritesTests(PostgresServer server)
         (await database.ScalarAsync<decimal>("SELECT amount FROM xero_syncs WHERE id = $1", moved[1])).ShouldBe(120, "what stays was filled");
     }
 
+    [Fact]
+    public async Task Transactions_that_stay_open_for_seconds_are_waited_for()
+    {
+        var legacy = LegacyDatabase.Of(Guid.NewGuid());
+        legacy.Row(legacy.Link(), "INVOICE", "PENDING");
+        await using var database = await server.CreateEmptyDatabaseAsync();
+        await legacy.FillAsync(database.ConnectionString);
+        // A foreign key to payment_links waits for its writer; an index that is built concurrently waits for whoever may still see the table without it, such as a backup.
+        var holds = new List<Task>();
+        void Hold(string what)
+        {
+            var begun = new TaskCompletionSource();
+            holds.Add(HoldAsync(database, what, begun));
+            begun.Task.GetAwaiter().GetResult();
+        }
+        Hold("LOCK TABLE payment_links IN ROW EXCLUSIVE MODE");
+
+        var report = (await LegacyDatabase.AdoptAsync(database, progress =>
+        {
+            if (progress.Step is "constraint" or "totals")
+                Hold("SELECT count(*) FROM xero_syncs");
+        })).Adoption!;
+
+        report.Holds.ShouldBeTrue(report.ToText());
+        holds.Count.ShouldBeGreaterThan(2);
+        await Task.WhenAll(holds);
+        (await LegacyDatabase.AdoptAsync(database)).Applied.ShouldBeEmpty();
+    }
+
+    /// <summary>Does something in a transaction that stays open for two seconds.</summary>
+    static async Task HoldAsync(PostgresDatabase database, string what, TaskCompletionSource begun)
+    {
+        await using var connection = await OpenAsync(database, "backup");
+        await using var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead);
+        await using var command = new NpgsqlCommand(what, connection, transaction);
+        await command.ExecuteNonQueryAsync();
+        begun.SetResult();
+        await Task.Delay(TimeSpan.FromSeconds(2));
+        await transaction.CommitAsync();
+    }
+
     static async Task<bool> CommitOnceWaitedForAsync(PostgresDatabase database, NpgsqlTransaction transaction)
     {
         for (var look = 0; look < 5000; look++)
