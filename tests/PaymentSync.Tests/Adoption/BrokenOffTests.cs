@@ -88,6 +88,30 @@ public sealed class BrokenOffTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task What_the_host_inserts_before_it_is_run_again_waits_for_its_confirmation()
+    {
+        var legacy = LegacyDatabase.Of(Guid.NewGuid());
+        legacy.Row(legacy.Link(), "INVOICE", "PENDING");
+        var (paid, both) = (legacy.Link(), legacy.Link());
+        var older = legacy.Row(both, "PAYMENT", "FAILED", error: "Xero API 500");
+        await using var database = await server.CreateEmptyDatabaseAsync();
+        await legacy.FillAsync(database.ConnectionString);
+        await Should.ThrowAsync<BrokenOffException>(() => LegacyDatabase.AdoptAsync(database, progress =>
+        {
+            if (progress.Step == "plan")
+                throw new BrokenOffException();
+        }));
+        foreach (var link in new[] { paid, both })
+            await database.ExecuteAsync("INSERT INTO xero_syncs (id, payment_link_id, sync_type, status, request_payload, created_at, updated_at) SELECT gen_random_uuid(), $1, t, 'PENDING', '{}', now(), now() FROM unnest(enum_range(NULL::\"XeroSyncType\")) t", link);
+
+        var report = (await LegacyDatabase.AdoptAsync(database)).Adoption!;
+
+        report.Holds.ShouldBeTrue(report.ToText());
+        (await database.QueryAsync("SELECT failure_code FROM xero_syncs WHERE payment_link_id = $1", reader => reader.GetString(0), paid)).ShouldBe(["waiting.confirmation", "waiting.confirmation"]);
+        (await database.QueryAsync("SELECT id FROM xero_syncs WHERE payment_link_id = $1 AND sync_type = 'PAYMENT'", reader => reader.GetGuid(0), both)).ShouldBe([older], "the older row knows more");
+    }
+
+    [Fact]
     public async Task Killed_as_a_process_again_and_again_the_program_goes_on_and_comes_to_an_end()
     {
         var legacy = LegacyDatabase.Random(firstSeed: 2100, seeds: 25, linksEach: 40);
