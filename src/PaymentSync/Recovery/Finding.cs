@@ -8,6 +8,8 @@ static class Kinds
     public const string RequestMissing = "request.missing";
     public const string JournalAhead = "journal.ahead";
     public const string SuccessWithoutId = "success.without_id";
+    public const string AdoptedWithoutId = "legacy.success_without_id";
+    public const string AdoptedUnknown = "legacy.unknown_outcome";
     public const string IdWithoutSuccess = "id.without_success";
     public const string InvoiceBehindPayment = "invoice.behind_payment";
     public const string PaymentWaitsNeedlessly = "payment.waits_needlessly";

@@ -67,7 +67,8 @@ sealed class RecoveryLog(NpgsqlDataSource database)
                  SET status = 'RESOLVED', resolved_at = paymentsync.now(), resolution = 'settledByItself', resolved_by = 'recovery', reason = 'What it was about has settled since.'
                WHERE i.status = 'OPEN' AND i.decision = 'MANUAL_REVIEW'
                  AND CASE WHEN i.kind IN ('{Kinds.LeaseExpired}', '{Kinds.RequestMissing}', '{Kinds.JournalAhead}', '{Kinds.SuccessWithoutId}', '{Kinds.IdWithoutSuccess}', '{Kinds.InvoiceBehindPayment}',
-                                          '{Kinds.PaymentWaitsNeedlessly}', '{Kinds.ConnectionIsBack}', '{Kinds.NotDue}', '{Kinds.DocumentMissing}', '{Kinds.DocumentUnreadable}')
+                                          '{Kinds.PaymentWaitsNeedlessly}', '{Kinds.ConnectionIsBack}', '{Kinds.NotDue}', '{Kinds.DocumentMissing}', '{Kinds.DocumentUnreadable}',
+                                          '{Kinds.AdoptedWithoutId}', '{Kinds.AdoptedUnknown}')
                    THEN EXISTS (SELECT 1 FROM xero_syncs s WHERE s.id = i.sync_id AND (s.failure_code = '{XeroSyncs.FailureCodes.MarkedFailed}'
                           OR (s.status = 'SUCCESS' AND CASE s.sync_type WHEN 'INVOICE' THEN s.xero_invoice_id ELSE s.xero_payment_id END IS NOT NULL)))
                    WHEN i.kind = '{Kinds.LinkKnown}' THEN NOT EXISTS (SELECT 1 FROM paymentsync.events e WHERE e.id = i.event_id AND e.status = 'UNMATCHED')

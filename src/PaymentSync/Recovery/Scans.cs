@@ -55,9 +55,10 @@ static class Scans
                WHERE r.id = s.open_request_id AND r.outcome = 'ANSWERED' AND r.answer IS NOT NULL
                  AND NOT EXISTS (SELECT 1 FROM paymentsync.sync_attempts a WHERE a.sync_id = s.id AND a.request_id = r.id AND a.outcome <> 'LOST')) q
             """),
-        Syncs(Kinds.RequestMissing, "s.open_request_id IS NOT NULL AND s.status IN ('PENDING', 'FAILED') AND q.entries = 0",
+        Syncs(Kinds.RequestMissing, $"s.open_request_id IS NOT NULL AND s.status IN ('PENDING', 'FAILED') AND {NotHeld} AND q.entries = 0",
             "CROSS JOIN LATERAL (SELECT count(*) AS entries FROM paymentsync.requests r WHERE r.id = s.open_request_id) q"),
-        Syncs(Kinds.SuccessWithoutId, $"s.status = 'SUCCESS' AND {Own} IS NULL"),
+        // The adoption lists these, too; and a person may have found that there is nothing to adopt.
+        Syncs(Kinds.SuccessWithoutId, $"s.status = 'SUCCESS' AND {Own} IS NULL AND NOT EXISTS (SELECT 1 FROM paymentsync.recovery_items d WHERE d.subject = 'sync:' || s.id AND d.kind IN ('{Kinds.SuccessWithoutId}', '{Kinds.AdoptedWithoutId}') AND (d.status = 'OPEN' OR d.resolution = 'settledElsewhere'))"),
         Syncs(Kinds.InvoiceBehindPayment, $"s.status <> 'SUCCESS' AND s.status IN ('PENDING', 'FAILED') AND s.sync_type = 'INVOICE' AND s.xero_invoice_id IS NULL AND {NotHeld} AND p.done > 0", """
             CROSS JOIN LATERAL (SELECT count(*) AS done, max(x.response_payload ->> 'invoiceId') AS invoice FROM xero_syncs x
               WHERE x.payment_link_id = s.payment_link_id AND x.sync_type = 'PAYMENT' AND x.status = 'SUCCESS') p

@@ -42,12 +42,13 @@ sealed record Purge(string What, Func<RetentionOptions, TimeSpan> Keep, string S
             """ + Counts, "0"),
         new("recovery items", options => options.Reports, """
             WITH page AS MATERIALIZED (
-              SELECT i.created_at AS at, i.id, i.status, i.resolved_at FROM paymentsync.recovery_items i
+              SELECT i.created_at AS at, i.id, i.status, i.resolved_at, i.resolution FROM paymentsync.recovery_items i
                WHERE i.created_at < (SELECT paymentsync.now()) - $1 AND (i.created_at, i.id) > ($3, $4::uuid)
                ORDER BY i.created_at, i.id LIMIT $2 FOR UPDATE SKIP LOCKED),
             over AS (
               SELECT p.id FROM page p
-               WHERE p.status = 'DONE' OR p.resolved_at < (SELECT paymentsync.now()) - $1),
+               -- That nothing is to be booked is said nowhere else; without it the same would be found again.
+               WHERE p.status = 'DONE' OR (p.resolved_at < (SELECT paymentsync.now()) - $1 AND p.resolution IS DISTINCT FROM 'settledElsewhere')),
             gone AS (DELETE FROM paymentsync.recovery_items i WHERE i.id = ANY (ARRAY(SELECT o.id FROM over o)) RETURNING 1)
             """ + Counts, FirstUuid),
         new("recovery reports", options => options.Reports, """

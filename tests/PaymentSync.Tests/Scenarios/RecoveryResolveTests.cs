@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PaymentSync.Tests.Cli;
 using PaymentSync.Tests.Recovery;
+using PaymentSync.Tests.Retention;
 using PaymentSync.Tests.Testing;
 using Shouldly;
 using Xunit;
@@ -42,6 +43,21 @@ public sealed class RecoveryResolveTests(PostgresServer server)
         (await ResolveAsync(world, item, "settledElsewhere", 409))["code"]!.GetValue<string>().ShouldBe("item.not_open");
         (await world.Database.QueryAsync("SELECT action || ' ' || reason FROM paymentsync.audit_log WHERE actor <> 'recovery' AND action LIKE '%adopt' ORDER BY id", reader => reader.GetString(0)))
             .ShouldBe(["sync.adopt decided", "recovery.item.adopt decided"]);
+        (await world.RecoverAsync()).Found.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task That_there_is_nothing_to_adopt_is_decided_once_and_remembered()
+    {
+        var (world, _, _, item) = await LostIdAsync(server);
+        await using var owned = world;
+        world.SkipAudit();
+
+        await ResolveAsync(world, item, "settledElsewhere", 200);
+
+        (await world.RecoverAsync()).Found.ShouldBe(0);
+        await world.AdvanceAsync(TimeSpan.FromDays(200));
+        await Traffic.PurgeAsync(world);
         (await world.RecoverAsync()).Found.ShouldBe(0);
     }
 
