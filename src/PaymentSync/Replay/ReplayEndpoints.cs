@@ -105,6 +105,8 @@ static class ReplayEndpoints
             : "status = 'PENDING', released = array_append(s.released, s.failure_code), failure_kind = NULL, failure_code = NULL, error_message = NULL, next_retry_at = paymentsync.now(), due_because = 'REPLAY', retry_count = 0";
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (body.Action != "markFailed" && await FormerTenantAsync(transaction, id, cancellationToken) is { } former)
+            return Problems.Conflict("sync.other_tenant", $"Its document, or its invoice, is or may be in Xero tenant {former}, and the organisation is connected to another one. Connect that one again: the sync goes on there, or can be resolved.");
         await using var command = new NpgsqlCommand($"""
             WITH was AS (SELECT id, failure_code FROM xero_syncs WHERE id = $1 FOR UPDATE)
             UPDATE xero_syncs s SET {change} FROM was w WHERE s.id = w.id AND s.status = 'FAILED' AND {allowed.Replace("failure_code", "s.failure_code", StringComparison.Ordinal)}
@@ -126,5 +128,20 @@ static class ReplayEndpoints
             return TypedResults.Ok(view with { Message = "Marked as failed; nothing is sent." });
         wakes.Wake(organisation);
         return TypedResults.Accepted($"/api/syncs/{id}", view);
+    }
+
+    /// <returns>The tenant that the sync's document, or its invoice, is or may be in, when the organisation is, or was last, connected to another one.</returns>
+    static async Task<string?> FormerTenantAsync(NpgsqlTransaction transaction, Guid sync, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("""
+            SELECT t.tenant FROM xero_syncs s
+              LEFT JOIN xero_syncs i ON i.payment_link_id = s.payment_link_id AND i.sync_type = 'INVOICE'
+              JOIN paymentsync.connections c ON c.organization_id = s.organization_id
+              CROSS JOIN LATERAL (SELECT coalesce(s.tenant_id, i.tenant_id) AS tenant) t
+             WHERE s.id = $1 AND s.status = 'FAILED' AND t.tenant <> c.tenant_id
+               AND coalesce(s.xero_invoice_id, s.xero_payment_id, s.open_request_id::text, i.xero_invoice_id, i.open_request_id::text) IS NOT NULL
+            """, transaction.Connection, transaction);
+        command.Parameters.AddWithValue(sync);
+        return (string?)await command.ExecuteScalarAsync(cancellationToken);
     }
 }
