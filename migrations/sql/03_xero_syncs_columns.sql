@@ -22,7 +22,7 @@ COMMENT ON COLUMN xero_syncs.organization_id IS 'Copied from the link, so that c
 COMMENT ON COLUMN xero_syncs.provider_payment_id IS 'Which payment this row is about: written by the first confirmation, once.';
 COMMENT ON COLUMN xero_syncs.document_number IS 'Frozen invoice number, or payment reference; unique per organisation and type.';
 COMMENT ON COLUMN xero_syncs.request_payload IS 'The frozen document. Sending, verifying and adopting read only this, never today''s settings. Before it is frozen: what is needed to freeze it.';
-COMMENT ON COLUMN xero_syncs.tenant_id IS 'The Xero tenant it was first sent to.';
+COMMENT ON COLUMN xero_syncs.tenant_id IS 'The Xero tenant it was sent to. A new request may name another one while nothing of it is, or may be, in Xero.';
 COMMENT ON COLUMN xero_syncs.open_request_id IS 'Set by the statement that journals an intent; cleared only with that request''s outcome for this row or by a completed look-up.';
 COMMENT ON COLUMN xero_syncs.absent_since IS 'Start of the first countable look that did not find the document; a second one at least 30 s later completes the look-up.';
 COMMENT ON COLUMN xero_syncs.released IS 'Held codes that a person released: a check whose code is in it is skipped.';

@@ -31,7 +31,8 @@ DECLARE
   door text := coalesce(current_setting('paymentsync.door', true), '');
   unsent boolean := OLD.status <> 'SUCCESS' AND OLD.open_request_id IS NULL;
   renumbers boolean := unsent AND door = 'renumber ' || OLD.id;
-  redates boolean := unsent AND door = 'redate' AND (CASE OLD.sync_type WHEN 'INVOICE' THEN OLD.xero_invoice_id ELSE OLD.xero_payment_id END) IS NULL;
+  nowhere boolean := unsent AND (CASE OLD.sync_type WHEN 'INVOICE' THEN OLD.xero_invoice_id ELSE OLD.xero_payment_id END) IS NULL;
+  redates boolean := nowhere AND door = 'redate';
 BEGIN
   IF NOT paymentsync.is_writer() THEN
     -- The host's statement must not fail, and must not change anything either.
@@ -64,7 +65,8 @@ BEGIN
   END IF;
   IF (OLD.provider_payment_id IS NOT NULL
       AND (NEW.provider, NEW.provider_payment_id, NEW.amount, NEW.currency) IS DISTINCT FROM (OLD.provider, OLD.provider_payment_id, OLD.amount, OLD.currency))
-     OR (OLD.tenant_id IS NOT NULL AND NEW.tenant_id IS DISTINCT FROM OLD.tenant_id) THEN
+     -- An open request is cleared only with an outcome that brought nothing, so what has none was only refused there: a new request may go to another tenant.
+     OR (OLD.tenant_id IS NOT NULL AND NEW.tenant_id IS DISTINCT FROM OLD.tenant_id AND NOT (nowhere AND NEW.open_request_id IS NOT NULL AND NEW.tenant_id IS NOT NULL)) THEN
     RAISE EXCEPTION 'xero_syncs %: the payment and the tenant it is about are written once', OLD.id USING ERRCODE = 'PS014';
   END IF;
   IF OLD.document_number IS NOT NULL

@@ -256,7 +256,7 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
                 drain._outcomes.Failed(sync, "claim", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false);
 
             if (sync.TenantId is not null && sync.TenantId != session.TenantId)
-                return Hold(FailureCodes.TenantChanged, "The organisation is connected to another Xero tenant than this sync was first sent to. Connect the former one again, or resolve.");
+                return Hold(FailureCodes.TenantChanged, "The organisation is connected to another Xero tenant than the one this sync's document is, or may be, in. Connect the former one again and it goes on by itself.");
             if (sync.SyncType == XeroSyncType.PAYMENT && sync.XeroInvoiceId is null)
                 return Outcomes.WaitsForInvoice(sync);
             if (sync.SyncType == XeroSyncType.INVOICE && sync.LinkCancelled && !sync.MustLookFirst && !sync.IsReleased(FailureCodes.LinkCancelled))

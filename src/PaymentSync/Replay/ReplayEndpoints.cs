@@ -40,8 +40,10 @@ static class ReplayEndpoints
         if (await mode.RefuseReplayAsync(cancellationToken) is { } recovering)
             return recovering;
 
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         // One guarded update; what the row was decides the answer. SUCCESS, a live lease and held codes are left alone.
-        await using var command = database.CreateCommand("""
+        await using var command = new NpgsqlCommand("""
             WITH was AS (
               SELECT s.id, s.organization_id, s.status, s.failure_code, s.xero_invoice_id, s.xero_payment_id, s.document_number,
                      i.id AS invoice_sync FROM xero_syncs s
@@ -53,12 +55,13 @@ static class ReplayEndpoints
                  AND NOT (w.status = 'FAILED' AND paymentsync.is_held(w.failure_code))
               RETURNING s.id)
             SELECT w.id, w.organization_id, w.status::text, w.failure_code, w.xero_invoice_id, w.xero_payment_id, w.document_number IS NULL, w.invoice_sync, EXISTS (SELECT 1 FROM queued) FROM was w
-            """);
+            """, connection, transaction);
         command.Parameters.Add(new NpgsqlParameter { Value = (object?)body.SyncId ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Uuid });
         command.Parameters.Add(new NpgsqlParameter { Value = (object?)body.PaymentLinkId ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Uuid });
         command.Parameters.AddWithValue(body.SyncType ?? XeroSyncType.INVOICE);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        if (!await reader.ReadAsync(cancellationToken))
+        // Not broken off by a caller that leaves: what is queued is in the audit log, and is woken.
+        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        if (!await reader.ReadAsync(CancellationToken.None))
             return Problems.NotFound("sync.unknown", "There is no such sync.");
         var (id, organisation, status, code) = (reader.GetGuid(0), reader.GetGuid(1), reader.GetString(2), reader.Nullable<string>(3));
         var view = new ReplayView(id, status, reader.Nullable<string>(4), reader.Nullable<string>(5), "It is in Xero already; nothing is sent again.");
@@ -66,7 +69,8 @@ static class ReplayEndpoints
         await reader.CloseAsync();
         if (queued)
         {
-            await audit.WriteAsync(http.User, "sync.replay", id.ToString(), body.Reason, cancellationToken, new { status, code });
+            await audit.WriteAsync(http.User, "sync.replay", id.ToString(), body.Reason, CancellationToken.None, new { status, code }, transaction);
+            await transaction.CommitAsync(CancellationToken.None);
             wakes.Wake(organisation);
             return TypedResults.Accepted($"/api/syncs/{id}", view with { Status = status, Message = "Queued. Where its outcome is unknown, Xero is asked first." });
         }
@@ -99,24 +103,45 @@ static class ReplayEndpoints
         var change = body.Action == "markFailed"
             ? $"failure_kind = 'PERMANENT', failure_code = '{FailureCodes.MarkedFailed}', error_message = $2, next_retry_at = NULL, released = array_append(s.released, s.failure_code)"
             : "status = 'PENDING', released = array_append(s.released, s.failure_code), failure_kind = NULL, failure_code = NULL, error_message = NULL, next_retry_at = paymentsync.now(), due_because = 'REPLAY', retry_count = 0";
-        await using var command = database.CreateCommand($"""
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (body.Action != "markFailed" && await FormerTenantAsync(transaction, id, cancellationToken) is { } former)
+            return Problems.Conflict("sync.other_tenant", $"Its document, or its invoice, is or may be in Xero tenant {former}, and the organisation is connected to another one. Connect that one again: the sync goes on there, or can be resolved.");
+        await using var command = new NpgsqlCommand($"""
             WITH was AS (SELECT id, failure_code FROM xero_syncs WHERE id = $1 FOR UPDATE)
             UPDATE xero_syncs s SET {change} FROM was w WHERE s.id = w.id AND s.status = 'FAILED' AND {allowed.Replace("failure_code", "s.failure_code", StringComparison.Ordinal)}
             RETURNING s.organization_id, w.failure_code, s.status::text, s.xero_invoice_id, s.xero_payment_id
-            """);
+            """, connection, transaction);
         command.Parameters.AddWithValue(id);
         if (body.Action == "markFailed")
             command.Parameters.AddWithValue(body.Reason);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        if (!await reader.ReadAsync(cancellationToken))
+        // Not broken off by a caller that leaves: what is decided is in the audit log, and is woken.
+        await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
+        if (!await reader.ReadAsync(CancellationToken.None))
             return Problems.Conflict("sync.not_resolvable", $"Sync {id} does not exist, or \"{body.Action}\" does not fit its state; see GET /api/syncs/{id}.");
         var (organisation, code) = (reader.GetGuid(0), reader.Nullable<string>(1));
         var view = new ReplayView(id, reader.GetString(2), reader.Nullable<string>(3), reader.Nullable<string>(4), "Released; it is booked now.");
         await reader.CloseAsync();
-        await audit.WriteAsync(http.User, $"sync.{body.Action}", id.ToString(), body.Reason, cancellationToken, new { released = code });
+        await audit.WriteAsync(http.User, $"sync.{body.Action}", id.ToString(), body.Reason, CancellationToken.None, new { released = code }, transaction);
+        await transaction.CommitAsync(CancellationToken.None);
         if (body.Action == "markFailed")
             return TypedResults.Ok(view with { Message = "Marked as failed; nothing is sent." });
         wakes.Wake(organisation);
         return TypedResults.Accepted($"/api/syncs/{id}", view);
+    }
+
+    /// <returns>The tenant that the sync's document, or its invoice, is or may be in, when the organisation is, or was last, connected to another one.</returns>
+    static async Task<string?> FormerTenantAsync(NpgsqlTransaction transaction, Guid sync, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("""
+            SELECT t.tenant FROM xero_syncs s
+              LEFT JOIN xero_syncs i ON i.payment_link_id = s.payment_link_id AND i.sync_type = 'INVOICE'
+              JOIN paymentsync.connections c ON c.organization_id = s.organization_id
+              CROSS JOIN LATERAL (SELECT coalesce(s.tenant_id, i.tenant_id) AS tenant) t
+             WHERE s.id = $1 AND s.status = 'FAILED' AND t.tenant <> c.tenant_id
+               AND coalesce(s.xero_invoice_id, s.xero_payment_id, s.open_request_id::text, i.xero_invoice_id, i.open_request_id::text) IS NOT NULL
+            """, transaction.Connection, transaction);
+        command.Parameters.AddWithValue(sync);
+        return (string?)await command.ExecuteScalarAsync(cancellationToken);
     }
 }

@@ -153,13 +153,13 @@ sealed partial class Causes(NpgsqlDataSource database, SettingsReader reader, Xe
         var parts = Refusals.SeenIn(row.Code);
         if (parts.Length == 0 || !parts.All(part => settings.Knows(part, notOlderThan)))
             return false;
-        if (row.TriedInVain && parts.All(part => settings.Part(part)!.ChangedAt <= row.FailedAt))
-            return false;
+        var mayBeMended = !onlyToMove && !(row.TriedInVain && parts.All(part => settings.Part(part)!.ChangedAt <= row.FailedAt));
         if (parts.Contains(SettingsPart.Contacts))
-            return !onlyToMove && settings.HasContact(XeroDocuments.Text(row.Document, "contact")!, notOlderThan);
+            return mayBeMended && settings.HasContact(XeroDocuments.Text(row.Document, "contact")!, notOlderThan);
         return settings.Foresee(row.Type, row.Document, notOlderThan) switch
         {
-            null => !onlyToMove,
+            null => mayBeMended,
+            // Our own policy mends it, whatever was tried before: it moves, so what is sent then is another document.
             { FirstOpenDay: not null } => true,
             _ => false,
         };

@@ -57,11 +57,12 @@ sealed class OAuthConnector(XeroIdentity identity, XeroConnections connections, 
         var former = begun.Force ? null : await connections.FindTenantAsync(begun.Organisation, CancellationToken.None);
         if (OAuthTenantChoice.Of(tenants, tokens.AccessToken, former?.Id) is not { } tenant)
             return new ConnectorResult.NoTenant();
-        switch (await connections.ConnectAsync(new NewConnection(begun.Organisation, tenant, ConnectionKind.OAUTH, app, tokens), begun.Force, CancellationToken.None))
+        var connected = await connections.ConnectAsync(new NewConnection(begun.Organisation, tenant, ConnectionKind.OAUTH, app, tokens), begun.Force,
+            (made, transaction) => audit.WriteAsync(begun.Actor, "connection.connect", begun.Organisation.ToString(), begun.Reason, CancellationToken.None,
+                new ConnectionAudit(ConnectionKind.OAUTH.ToString(), tenant.Id, tenant.Name, begun.Force, made.Woken, made.Held, made.Released), transaction), CancellationToken.None);
+        switch (connected)
         {
             case ConnectResult.Connected done:
-                await audit.WriteAsync(begun.Actor, "connection.connect", begun.Organisation.ToString(), begun.Reason, CancellationToken.None,
-                    new ConnectionAudit(ConnectionKind.OAUTH.ToString(), tenant.Id, tenant.Name, begun.Force, done.Woken, done.Held, done.Released));
                 wakes.Wake(begun.Organisation);
                 return new ConnectorResult.Connected(tenant, tenants.Count > 1, done);
             case ConnectResult.OtherTenant other:

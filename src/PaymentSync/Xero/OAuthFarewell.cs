@@ -1,7 +1,9 @@
+using System.Security.Claims;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using PaymentSync.Database;
+using PaymentSync.OperatorConsole;
 
 namespace PaymentSync.Xero;
 
@@ -11,23 +13,28 @@ namespace PaymentSync.Xero;
 /// removes every connection that its user made for the app, those of other organisations included.
 /// </summary>
 /// <remarks>https://developer.xero.com/documentation/guides/oauth2/auth-flow#revoking-tokens</remarks>
-sealed partial class OAuthFarewell(NpgsqlDataSource database, XeroConnections connections, XeroIdentity identity, XeroSecrets secrets, TimeProvider time,
+sealed partial class OAuthFarewell(NpgsqlDataSource database, XeroConnections connections, XeroIdentity identity, XeroSecrets secrets, AuditLog audit, TimeProvider time,
     IOptions<XeroOptions> options, ILogger<OAuthFarewell> log)
 {
     sealed record Credentials(string? ClientId, string? ConnectionId, byte[]? Access, DateTimeOffset? AccessEnds, byte[]? Refresh, bool LastOfApp);
 
-    /// <returns>What Xero confirmed; null when the organisation was not connected.</returns>
-    public async Task<(bool Removed, bool Revoked)?> DisconnectAsync(Guid organisation)
+    /// <summary>Two entries in the audit log: the order, with the change itself, and afterwards what Xero confirmed, since no transaction waits for Xero.</summary>
+    /// <returns>False when the organisation was not connected.</returns>
+    public async Task<bool> DisconnectAsync(Guid organisation, ClaimsPrincipal actor, string? reason)
     {
         var credentials = await ReadAsync(organisation);
-        if (!await connections.DisconnectAsync(organisation, version: null, Disconnection.ByOperator, CancellationToken.None))
-            return null;
+        if (!await connections.DisconnectAsync(organisation, version: null, Disconnection.ByOperator, CancellationToken.None,
+            transaction => audit.WriteAsync(actor, "connection.disconnect", organisation.ToString(), reason, CancellationToken.None, transaction: transaction)))
+        {
+            return false;
+        }
         if (credentials?.Refresh is null)
-            return (false, false);
-        var told = await TellXeroAsync(organisation, credentials);
-        if (!told.Removed || (credentials.LastOfApp && !told.Revoked))
-            LogNotTold(organisation, told.Removed, told.Revoked);
-        return told;
+            return true;
+        var (removed, revoked) = await TellXeroAsync(organisation, credentials);
+        if (!removed || (credentials.LastOfApp && !revoked))
+            LogNotTold(organisation, removed, revoked);
+        await audit.WriteAsync(actor, "connection.farewell", organisation.ToString(), reason, CancellationToken.None, new { removedInXero = removed, revokedInXero = revoked });
+        return true;
     }
 
     async Task<(bool Removed, bool Revoked)> TellXeroAsync(Guid organisation, Credentials credentials)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;
 using PaymentSync.Database;
@@ -6,7 +7,7 @@ using PaymentSync.Database;
 namespace PaymentSync.Xero;
 
 /// <summary>Reads what Xero organisations are set to, and shares it between nodes.</summary>
-sealed partial class SettingsReader(NpgsqlDataSource database, XeroReads reads, ILogger<SettingsReader> log)
+sealed partial class SettingsReader(NpgsqlDataSource database, XeroReads reads, IOptions<XeroOptions> options, ILogger<SettingsReader> log)
 {
     /// <summary>As last read, by whatever node.</summary>
     public async Task<TenantSettings> KnownAsync(Guid organisation, string tenant, CancellationToken cancellationToken)
@@ -30,7 +31,8 @@ sealed partial class SettingsReader(NpgsqlDataSource database, XeroReads reads, 
         }
         await reader.NextResultAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
-        return new TenantSettings(parts, reader.NullableValue<bool>(0) ?? false, reader.GetFieldValue<DateOnly>(1));
+        // Only the pre-flight moves documents; without it the policy lets nothing go on.
+        return new TenantSettings(parts, options.Value.PreFlight && (reader.NullableValue<bool>(0) ?? false), reader.GetFieldValue<DateOnly>(1));
     }
 
     /// <summary>One call for each part, one after the other, since lanes hold most of the calls in flight; what cannot be read, or has no call in the budget, stays as it was.</summary>
@@ -70,7 +72,8 @@ sealed partial class SettingsReader(NpgsqlDataSource database, XeroReads reads, 
     {
         if (stopping.IsCancellationRequested || await session.ReserveAsync(forLook: true, CancellationToken.None) is not { } slot)
             return null;
-        var reply = await reads.GetAsync(session, part.ToString(), query, slot, stopping);
+        if (await reads.GetAsync(session, part.ToString(), query, slot, stopping) is not { } reply)
+            return null;
         var content = reply is XeroReply.Answered { Status: 200 } answered ? SettingsAnswer.Read(part, answered.Body) : null;
         if (content is null)
             LogNotRead(part, session.TenantId);

@@ -62,11 +62,13 @@ static class XeroConnectionEndpoints
                     return Problems.Unavailable("connection.unavailable", "Xero did not say which organisation these credentials belong to. Try again.");
                 if (tenants is not [var tenant, ..])
                     return Problems.Conflict("connection.no_tenant", "Xero names no organisation for these credentials. Authorise the custom connection for its organisation in Xero first.");
-                switch (await connections.ConnectAsync(new NewConnection(id, tenant, ConnectionKind.CUSTOM, app, granted), request.Force, cancellationToken))
+                // From here on not broken off by a caller that leaves: what is connected is woken.
+                var connected = await connections.ConnectAsync(new NewConnection(id, tenant, ConnectionKind.CUSTOM, app, granted), request.Force,
+                    (made, transaction) => audit.WriteAsync(http.User, "connection.connect", id.ToString(), request.Reason, CancellationToken.None,
+                        new ConnectionAudit(ConnectionKind.CUSTOM.ToString(), tenant.Id, tenant.Name, request.Force, made.Woken, made.Held, made.Released), transaction), CancellationToken.None);
+                switch (connected)
                 {
                     case ConnectResult.Connected done:
-                        await audit.WriteAsync(http.User, "connection.connect", id.ToString(), request.Reason, cancellationToken,
-                            new ConnectionAudit(ConnectionKind.CUSTOM.ToString(), tenant.Id, tenant.Name, request.Force, done.Woken, done.Held, done.Released));
                         wakes.Wake(id);
                         return TypedResults.Ok(await ViewAsync(id, source, time, cancellationToken) with { WokenSyncs = done.Woken, HeldSyncs = done.Held, ReleasedSyncs = done.Released });
                     case ConnectResult.OtherTenant other:
@@ -88,14 +90,9 @@ static class XeroConnectionEndpoints
             ? TypedResults.Ok(await ViewAsync(id, source, time, cancellationToken))
             : Problems.NotFound("organization.unknown", $"There is no organisation {id}.");
 
-    static async Task<Results<NoContent, ProblemHttpResult>> DisconnectAsync(Guid id, string? reason, OAuthFarewell farewell, AuditLog audit, HttpContext http)
-    {
-        // Not cancelled by a caller that leaves: half a goodbye would keep the app connected in Xero.
-        if (await farewell.DisconnectAsync(id) is not { } told)
-            return Problems.NotFound("connection.none", $"Organisation {id} is not connected to Xero.");
-        await audit.WriteAsync(http.User, "connection.disconnect", id.ToString(), reason, CancellationToken.None, new { removedInXero = told.Removed, revokedInXero = told.Revoked });
-        return TypedResults.NoContent();
-    }
+    // Not cancelled by a caller that leaves: half a goodbye would keep the app connected in Xero.
+    static async Task<Results<NoContent, ProblemHttpResult>> DisconnectAsync(Guid id, string? reason, OAuthFarewell farewell, HttpContext http) =>
+        await farewell.DisconnectAsync(id, http.User, reason) ? TypedResults.NoContent() : Problems.NotFound("connection.none", $"Organisation {id} is not connected to Xero.");
 
     static async Task<ConnectionView> ViewAsync(Guid id, NpgsqlDataSource database, TimeProvider time, CancellationToken cancellationToken)
     {

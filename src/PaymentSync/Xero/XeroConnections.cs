@@ -99,10 +99,11 @@ sealed partial class XeroConnections(NpgsqlDataSource database, XeroSecrets secr
     /// Stores a connection and makes due what waited for it, in one transaction. An organisation keeps its tenant unless an admin
     /// forces another one, and a tenant serves one organisation.
     /// </summary>
-    public async Task<ConnectResult> ConnectAsync(NewConnection connection, bool force, CancellationToken cancellationToken)
+    /// <param name="audit">Writes the audit log, inside that transaction.</param>
+    public async Task<ConnectResult> ConnectAsync(NewConnection connection, bool force, Func<ConnectResult.Connected, NpgsqlTransaction, Task> audit, CancellationToken cancellationToken)
     {
         if (!force || await FindTenantAsync(connection.Organisation, cancellationToken) is not { } former || former.Id == connection.Tenant.Id)
-            return await StoreAsync(connection, force, cancellationToken);
+            return await StoreAsync(connection, force, audit, cancellationToken);
 
         // The organisation's turn is taken first: while tenants change, nothing of it is on its way to either.
         var owner = $"tenant change:{Guid.NewGuid():N}";
@@ -115,7 +116,7 @@ sealed partial class XeroConnections(NpgsqlDataSource database, XeroSecrets secr
         }
         try
         {
-            return await StoreAsync(connection, force, cancellationToken);
+            return await StoreAsync(connection, force, audit, cancellationToken);
         }
         finally
         {
@@ -123,7 +124,7 @@ sealed partial class XeroConnections(NpgsqlDataSource database, XeroSecrets secr
         }
     }
 
-    async Task<ConnectResult> StoreAsync(NewConnection connection, bool force, CancellationToken cancellationToken)
+    async Task<ConnectResult> StoreAsync(NewConnection connection, bool force, Func<ConnectResult.Connected, NpgsqlTransaction, Task> audit, CancellationToken cancellationToken)
     {
         var (organisation, tenant) = (connection.Organisation, connection.Tenant);
         await using var connected = await database.OpenConnectionAsync(cancellationToken);
@@ -151,9 +152,11 @@ sealed partial class XeroConnections(NpgsqlDataSource database, XeroSecrets secr
         var held = changes ? await ConnectionRows.HoldAsync(connected, organisation, former!.Value.Id, tenant.Id, cancellationToken) : 0;
         var released = await ConnectionRows.ReleaseAsync(connected, organisation, tenant.Id, cancellationToken);
         var woken = await ConnectionRows.WakeAsync(connected, organisation, Slice, onlyUnconnected: false, cancellationToken);
+        var done = new ConnectResult.Connected(woken, held, released);
+        await audit(done, transaction);
         await transaction.CommitAsync(cancellationToken);
         LogConnected(organisation, tenant.Id, connection.Kind, woken, held, released);
-        return new ConnectResult.Connected(woken, held, released);
+        return done;
     }
 
     /// <returns>False when somebody else connected the organisation for the first time, at the same moment.</returns>
@@ -191,22 +194,28 @@ sealed partial class XeroConnections(NpgsqlDataSource database, XeroSecrets secr
 
     /// <summary>Ends a connection and removes its credentials, but only while it still is the one that was looked at.</summary>
     /// <param name="version">Null: whatever it is now.</param>
+    /// <param name="audit">Writes the audit log in the same transaction, where a person ended it.</param>
     /// <returns>False when it was not connected, or has been connected anew since.</returns>
-    public async Task<bool> DisconnectAsync(Guid organisation, int? version, Disconnection why, CancellationToken cancellationToken)
+    public async Task<bool> DisconnectAsync(Guid organisation, int? version, Disconnection why, CancellationToken cancellationToken, Func<NpgsqlTransaction, Task>? audit = null)
     {
-        await using var command = database.CreateCommand("""
+        await using var connected = await database.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connected.BeginTransactionAsync(cancellationToken);
+        await using var command = new NpgsqlCommand("""
             UPDATE paymentsync.connections
                SET status = 'DISCONNECTED', protected_secret = NULL, protected_access = NULL, access_expires_at = NULL, protected_refresh = NULL, reconnect_by = NULL,
                    refresh_owner = NULL, refresh_expires_at = NULL, refresh_started_at = NULL, token_version = token_version + 1,
                    disconnected_code = $3, disconnected_because = $4, updated_at = paymentsync.now()
              WHERE organization_id = $1 AND token_version = coalesce($2, token_version) AND (status = 'ACTIVE' OR protected_refresh IS NOT NULL)
-            """);
+            """, connected, transaction);
         command.Parameters.AddWithValue(organisation);
         command.Parameters.Add(Optional(version, NpgsqlDbType.Integer));
         command.Parameters.AddWithValue(why.Code);
         command.Parameters.AddWithValue(why.Because);
         if (await command.ExecuteNonQueryAsync(cancellationToken) == 0)
             return false;
+        if (audit is not null)
+            await audit(transaction);
+        await transaction.CommitAsync(cancellationToken);
         LogDisconnected(organisation, why.Code, why.Because);
         return true;
     }

@@ -75,10 +75,12 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
                 LogNotWhole(invoices.Count, asked.Count);
             return new Read(invoices, whole, null);
         }
-        LogNotRead(reply switch { XeroReply.Answered other => $"answer {other.Status}", XeroReply.Unknown unknown => unknown.Code, _ => FailureCodes.Unreachable });
+        LogNotRead(reply switch { XeroReply.Answered other => $"answer {other.Status}", XeroReply.Unknown unknown => unknown.Code, null => "no call left for the new token", _ => FailureCodes.Unreachable });
         return new Read([], false, reply switch
         {
             XeroReply.Answered { Status: 401 or 403 or 429 } refused => StatusFailures.Of(refused, session.NoToken) is { Kind: FailureKind.TRANSIENT } later ? later with { Kind = FailureKind.UNCERTAIN } : StatusFailures.Of(refused, session.NoToken),
+            // As any row that the budget keeps waiting: due with the next call, no retry counted.
+            null => NotReadable with { CountsAsRetry = false, RetryAfter = session.Wait },
             _ => NotReadable,
         });
     }

@@ -40,7 +40,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, IXeroAcc
         await RecordAsync(session, type, intent, reply, bisection, stopping);
     }
 
-    /// <returns>Null when nothing was sent because a member was no longer ours; everything is given back then.</returns>
+    /// <returns>Null when nothing came of it: a member was no longer ours, or our token had ended and no call was left to send with the new one. Everything is given back then.</returns>
     async Task<XeroReply?> SendIntentAsync(XeroSession session, string resource, Intent intent, CallSlot slot)
     {
         for (var renewed = false; ; renewed = true)
@@ -51,7 +51,7 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, IXeroAcc
                 LogFenceLost(intent.Members.Count);
                 await session.GiveBackAsync(slot);
                 if (renewed)
-                    await journal.WithdrawAsync(intent, session.Owner, new RequestOutcome(intent.Id, session.TenantId, "REFUSED", 401, null, null), CancellationToken.None);
+                    await WithdrawAsync();
                 await queue.GiveBackAsync(intent.Members, session.Owner, TimeSpan.Zero, CancellationToken.None);
                 return null;
             }
@@ -60,13 +60,18 @@ sealed partial class XeroWriter(IntentJournal journal, SyncQueue queue, IXeroAcc
             var reply = await client.PutAsync(resource, intent.Body, intent.IdempotencyKey, intendedAt, access, CancellationToken.None);
             await session.AnsweredAsync(slot, reply);
             // A 401 means nothing was done: the same bytes under the same key, once, with another token.
-            if (reply is not XeroReply.Answered { Status: 401 } || renewed || !await session.RenewAsync(access, CancellationToken.None)
-                || await session.ReserveAsync(CancellationToken.None) is not { } next)
-            {
+            if (reply is not XeroReply.Answered { Status: 401 } || renewed || !await session.RenewAsync(access, CancellationToken.None))
                 return reply;
+            if (await session.ReserveAsync(CancellationToken.None) is not { } next)
+            {
+                await WithdrawAsync();
+                await queue.GiveBackAsync(intent.Members, session.Owner, session.Wait ?? TimeSpan.Zero, CancellationToken.None);
+                return null;
             }
             slot = next;
         }
+
+        Task WithdrawAsync() => journal.WithdrawAsync(intent, session.Owner, new RequestOutcome(intent.Id, session.TenantId, "REFUSED", 401, null, null), CancellationToken.None);
     }
 
     async Task RecordAsync(XeroSession session, XeroSyncType type, Intent intent, XeroReply reply, Bisection bisection, CancellationToken stopping)

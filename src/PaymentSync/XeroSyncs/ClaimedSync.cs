@@ -16,6 +16,7 @@ sealed record ClaimedSync
     public required string DocumentNumber { get; init; }
     /// <summary>The frozen document.</summary>
     public required JsonElement Document { get; init; }
+    /// <summary>Where its document, or the invoice that it pays, is or may be; null while there is no such thing, whatever tenant refused it before.</summary>
     public required string? TenantId { get; init; }
     public required Guid? OpenRequestId { get; init; }
     /// <summary>From when on a look that does not find the document says something; null without an open request.</summary>

@@ -12,7 +12,7 @@ sealed class IntentJournal(NpgsqlDataSource database)
 {
     /// <summary>
     /// One statement, all or nothing: locks the members in id order, checks every fence, writes the request, marks the rows with it and
-    /// extends their leases. A link that was cancelled since its invoice was claimed is as good as a lost fence: the next claim holds it. Repeating it for the same id and bytes (an immediate re-send) renews sent_at and the leases.
+    /// extends their leases. A row that other tenants only refused belongs to this one from now on. A link that was cancelled since its invoice was claimed is as good as a lost fence: the next claim holds it. Repeating it for the same id and bytes (an immediate re-send) renews sent_at and the leases.
     /// </summary>
     /// <returns>False when any member is no longer ours to send: nothing was written, and nothing may be sent.</returns>
     public async Task<bool> CommitAsync(Intent intent, string owner, TimeSpan lease, TimeSpan callTimeout, CancellationToken cancellationToken)
@@ -33,7 +33,7 @@ sealed class IntentJournal(NpgsqlDataSource database)
                  WHERE q.body_sha256 = excluded.body_sha256
               RETURNING q.id),
             marked AS (
-              UPDATE xero_syncs s SET open_request_id = j.id, tenant_id = coalesce(s.tenant_id, $6), absent_since = NULL, lease_expires_at = (SELECT paymentsync.now()) + $12
+              UPDATE xero_syncs s SET open_request_id = j.id, tenant_id = $6, absent_since = NULL, lease_expires_at = (SELECT paymentsync.now()) + $12
                 FROM held h, journalled j WHERE s.id = h.id
               RETURNING s.id)
             SELECT count(*)::int FROM marked

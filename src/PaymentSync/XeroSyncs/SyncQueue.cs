@@ -33,7 +33,9 @@ sealed class SyncQueue(NpgsqlDataSource database)
               LEFT JOIN xero_syncs i ON i.payment_link_id = d.payment_link_id AND i.sync_type = 'INVOICE' AND i.status = 'SUCCESS'
               LEFT JOIN paymentsync.requests r ON r.id = d.open_request_id
              WHERE s.id = d.id
-            RETURNING s.id, s.payment_link_id, s.attempt, s.amount, s.currency, s.document_number, s.request_payload::text, s.tenant_id, s.open_request_id,
+            RETURNING s.id, s.payment_link_id, s.attempt, s.amount, s.currency, s.document_number, s.request_payload::text,
+                      CASE WHEN coalesce(s.open_request_id::text, i.xero_invoice_id, CASE s.sync_type WHEN 'INVOICE' THEN s.xero_invoice_id ELSE s.xero_payment_id END) IS NOT NULL THEN coalesce(i.tenant_id, s.tenant_id) END,
+                      s.open_request_id,
                       r.absent_counts_from, s.absent_since, s.released, CASE WHEN s.sync_type = 'INVOICE' THEN s.xero_invoice_id ELSE i.xero_invoice_id END, s.xero_payment_id,
                       s.retry_count, l.status = 'CANCELED' OR p.cancelled_at IS NOT NULL,
                       CASE WHEN s.open_request_id IS NOT NULL THEN 'VERIFY' WHEN d.due_because IS NOT NULL THEN d.due_because WHEN s.attempt = 1 THEN 'FIRST' ELSE 'RETRY' END,

@@ -100,6 +100,23 @@ public sealed class GuardsTests(PostgresServer server)
         (await RefusalAsync(() => database.ExecuteAsWriterAsync("UPDATE xero_syncs SET open_request_id = gen_random_uuid()"))).ShouldBe("PS016");
     }
 
+    [Theory]
+    [InlineData("tenant_id = 'b', open_request_id = gen_random_uuid()", "", null)]
+    [InlineData("tenant_id = 'b'", "", "PS014")]
+    [InlineData("tenant_id = NULL, open_request_id = gen_random_uuid()", "", "PS014")]
+    [InlineData("tenant_id = 'b'", ", open_request_id = gen_random_uuid()", "PS014")]
+    [InlineData("tenant_id = 'b', open_request_id = gen_random_uuid()", ", xero_invoice_id = 'made in a'", "PS014")]
+    public async Task Another_tenant_is_named_by_a_new_request_only_and_only_while_nothing_may_be_in_the_former_one(string change, string before, string? sqlState)
+    {
+        var (database, _) = await GivenAsync();
+        await using var owned = database;
+        await database.ExecuteAsWriterAsync($"UPDATE xero_syncs SET tenant_id = 'a'{before}");
+        if (sqlState is null)
+            await database.ExecuteAsWriterAsync($"UPDATE xero_syncs SET {change}");
+        else
+            (await RefusalAsync(() => database.ExecuteAsWriterAsync($"UPDATE xero_syncs SET {change}"))).ShouldBe(sqlState);
+    }
+
     [Fact]
     public async Task A_held_row_is_released_by_naming_its_code_only()
     {

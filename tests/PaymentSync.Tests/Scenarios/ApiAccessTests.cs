@@ -317,6 +317,37 @@ public sealed class ApiAccessTests(PostgresServer server)
         Task PostAsync(string path, JsonObject body) => world.SendAsync(HttpMethod.Post, path, body);
     }
 
+    [Fact]
+    public async Task What_cannot_be_audited_is_not_done()
+    {
+        await using var world = await World.StartAsync(server);
+        var (differs, refused, given) = (await world.LinkAsync(), await world.LinkAsync(), await world.LinkAsync());
+        await world.PayAsync(differs, "pi_differs", minor: 11000);
+        await world.PayAsync(refused, "pi_refused");
+        await world.AsWriterAsync("UPDATE xero_syncs SET status = 'FAILED', failure_kind = 'PERMANENT', failure_code = 'xero.refused', error_message = 'as the test wants it', next_retry_at = NULL WHERE payment_link_id = $1 AND sync_type = 'INVOICE'", refused);
+        await world.PayAsync(given, "pi_given", minor: 11000);
+        await ResolveAsync(given, "markFailed", 200);
+        await world.Database.ExecuteAsync("""
+            CREATE FUNCTION refuse_entry() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no entry is taken'; END $$;
+            CREATE TRIGGER refuse_entry BEFORE INSERT ON paymentsync.audit_log FOR EACH ROW WHEN (NEW.action LIKE 'sync.%' OR NEW.action LIKE 'connection.%') EXECUTE FUNCTION refuse_entry();
+            """);
+        var before = await StateAsync();
+
+        await world.SendAsync(HttpMethod.Post, "/api/xero/sync/replay", new JsonObject { ["paymentLinkId"] = refused, ["syncType"] = "INVOICE", ["reason"] = "mended" }, expect: 500);
+        await ResolveAsync(differs, "bookAsCharged", 500);
+        await ResolveAsync(differs, "markFailed", 500);
+        await ResolveAsync(given, "requeue", 500);
+        await world.SendAsync(HttpMethod.Post, $"/api/organizations/{world.Organisation}/xero-connection", new JsonObject { ["reason"] = "again" }, expect: 500);
+        await world.SendAsync(HttpMethod.Delete, $"/api/organizations/{world.Organisation}/xero-connection", expect: 500);
+
+        (await StateAsync()).ShouldBe(before);
+
+        async Task ResolveAsync(Guid link, string action, int expect) =>
+            await world.SendAsync(HttpMethod.Post, $"/api/syncs/{(await world.PairAsync(link)).Invoice.Id}/resolve", new JsonObject { ["action"] = action, ["reason"] = "decided" }, expect);
+
+        Task<IReadOnlyList<string>> StateAsync() => world.Database.QueryAsync("SELECT s::text FROM xero_syncs s UNION ALL SELECT c::text FROM paymentsync.connections c ORDER BY 1", reader => reader.GetString(0));
+    }
+
     static JsonObject Organisation() => JsonNode.Parse("""
         { "name": "Acme", "timeZone": "Europe/London", "booking": { "salesAccountCode": "200", "taxType": "NONE", "lineAmountTypes": "NoTax", "clearingAccounts": { "STRIPE": { "GBP": "090" } } } }
         """)!.AsObject();

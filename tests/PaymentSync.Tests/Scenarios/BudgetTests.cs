@@ -152,6 +152,50 @@ public sealed class BudgetTests(PostgresServer server)
         (await world.CallsAsync())["total"]!.GetValue<int>().ShouldBe(4);
     }
 
+    [Fact]
+    public async Task A_token_that_ends_with_the_minutes_last_call_costs_no_row_its_place()
+    {
+        await using var world = await World.StartAsync(server, settings: new(StringComparer.Ordinal) { ["Xero:CallsPerMinute"] = "3", ["Xero:MinuteReserve"] = "0" });
+        await world.PayAsync(await world.LinkAsync(), "pi_1");
+        await world.DrainAsync(); // Two calls.
+        var link = await world.LinkAsync();
+        await world.PayAsync(link, "pi_2");
+        await world.FaultAsync("expire-token", resource: "PUT /Invoices");
+        await world.DrainAsync();
+
+        (await world.PairAsync(link)).Invoice.ShouldSatisfyAllConditions(row => row.Status.ShouldBe("PENDING"), row => row.DueAt.ShouldNotBeNull("nobody refused the new token"), row => row.Retries.ShouldBe(0),
+            row => row.OpenRequest.ShouldBeNull());
+        (await world.Database.QueryAsync("SELECT concat_ws(' ', outcome, http_status) FROM paymentsync.requests ORDER BY sent_at DESC LIMIT 1", reader => reader.GetString(0))).ShouldBe(["REFUSED 401"]);
+        await world.AdvanceAsync(TimeSpan.FromSeconds(61));
+        await world.DrainAsync();
+        (await world.RowsAsync(link)).ShouldAllBe(row => row.Status == "SUCCESS" && row.Retries == 0);
+    }
+
+    [Fact]
+    public async Task A_look_up_whose_token_ends_with_the_minutes_last_call_is_only_a_failed_read()
+    {
+        await using var world = await World.StartAsync(server, settings: new(StringComparer.Ordinal) { ["Xero:CallsPerMinute"] = "1", ["Xero:MinuteReserve"] = "0" });
+        var link = await world.LinkAsync();
+        await world.PayAsync(link);
+        await world.FaultAsync("commit-then-reset", resource: "PUT /Invoices");
+        await world.DrainAsync();
+        await world.AdvanceAsync(TimeSpan.FromSeconds(61));
+        await world.FaultAsync("expire-token", resource: "GET /Invoices");
+        var retries = (await world.PairAsync(link)).Invoice.Retries;
+        await world.DrainAsync();
+        (await world.PairAsync(link)).Invoice.ShouldSatisfyAllConditions(row => row.Kind.ShouldBe("UNCERTAIN"), row => row.Code.ShouldBe("xero.look_failed"), row => row.OpenRequest.ShouldNotBeNull(),
+            row => row.DueAt.ShouldNotBeNull(), row => row.Retries.ShouldBe(retries, "the budget costs no retry"));
+        await world.AdvanceAsync(TimeSpan.FromSeconds(61));
+        await world.DrainAsync();
+        (await world.PairAsync(link)).Invoice.Status.ShouldBe("SUCCESS");
+
+        // The same for a payment that was never sent: its invoice is read first.
+        await world.AdvanceAsync(TimeSpan.FromSeconds(61));
+        await world.FaultAsync("expire-token", resource: "GET /Invoices");
+        await world.DrainAsync();
+        (await world.PairAsync(link)).Payment.ShouldSatisfyAllConditions(row => row.Status.ShouldBe("PENDING"), row => row.Code.ShouldBe("xero.look_failed"), row => row.DueAt.ShouldNotBeNull(), row => row.Retries.ShouldBe(0));
+    }
+
     [Theory]
     [InlineData(0, 1000, 0)]
     [InlineData(58, 5000, 1)]

@@ -194,7 +194,7 @@ public sealed class ConnectionLifeTests(PostgresServer server)
 
     static Task<JsonNode> DisconnectAsync(World world) => world.SendAsync(HttpMethod.Delete, Path(world.Organisation) + "?reason=test", expect: 204);
 
-    static async Task<JsonNode> DetailsAsync(World world) => JsonNode.Parse((await world.Database.ScalarAsync<string>("SELECT details::text FROM paymentsync.audit_log WHERE action = 'connection.disconnect'"))!)!;
+    static async Task<JsonNode> DetailsAsync(World world) => JsonNode.Parse((await world.Database.ScalarAsync<string>("SELECT details::text FROM paymentsync.audit_log WHERE action = 'connection.farewell'"))!)!;
 
     static string Path(Guid organisation) => $"/api/organizations/{organisation}/xero-connection";
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using PaymentSync.Tests.Testing;
 using Shouldly;
 using Xunit;
@@ -112,6 +113,114 @@ public sealed class ConnectionTenantTests(PostgresServer server)
         (await world.SendAsync(HttpMethod.Post, path, Order(force: false, "no"), expect: 409))["code"]!.GetValue<string>().ShouldBe("connection.other_tenant");
         (await world.SendAsync(HttpMethod.Post, path, Order(force: true, reason: null), expect: 400))["code"]!.GetValue<string>().ShouldBe("connection.reason_missing");
         (await world.SendAsync(HttpMethod.Post, path, Order(force: true, "moved"), expect: 200))["tenantName"]!.GetValue<string>().ShouldBe("Third Ltd");
+    }
+
+    [Theory]
+    [InlineData("429-minute")]
+    [InlineData("disconnected in Xero")]
+    public async Task What_the_former_tenant_only_refused_is_booked_in_the_new_one(string refused)
+    {
+        await using var world = await OAuthBrowser.ConnectedWorldAsync(server);
+        using var browser = new OAuthBrowser(world);
+        var other = await OAuthBrowser.FoundAsync(world, "Another Ltd");
+        var link = await PaidAsync(world, "pi_refused");
+        if (refused == "429-minute")
+            await world.FaultAsync(refused, resource: "PUT /Invoices");
+        else
+            await DisconnectInXeroAsync(world);
+        await world.DrainAsync();
+        var former = await TenantOfAsync(world, link);
+        former.ShouldNotBeNull("an intent was journalled for it");
+
+        await browser.ConnectAsync(tenant: other, force: "moved to the new company");
+        await world.AdvanceAsync(TimeSpan.FromMinutes(2));
+        await world.DrainAsync();
+
+        (await world.RowsAsync(link)).ShouldAllBe(row => row.Status == "SUCCESS");
+        (await TenantOfAsync(world, link)).ShouldBe(other);
+        // From now on it belongs to the new one.
+        await browser.ConnectAsync(force: "and back");
+        await world.DrainAsync();
+        (await world.RowsAsync(link)).ShouldAllBe(row => row.Status == "SUCCESS");
+    }
+
+    [Fact]
+    public async Task What_was_proven_absent_in_the_former_tenant_is_booked_in_the_new_one()
+    {
+        await using var world = await OAuthBrowser.ConnectedWorldAsync(server);
+        using var browser = new OAuthBrowser(world);
+        var other = await OAuthBrowser.FoundAsync(world, "Another Ltd");
+        var link = await PaidAsync(world, "pi_absent");
+        await world.FaultAsync("reset-before", resource: "PUT /Invoices");
+        await world.DrainAsync();
+        (await world.PairAsync(link)).Invoice.OpenRequest.ShouldNotBeNull();
+        await world.FaultAsync("429-minute", resource: "PUT /Invoices"); // Once it is absent it is sent anew, and refused.
+        for (var look = 0; look < 6 && (await world.PairAsync(link)).Invoice.Code != "xero.throttled"; look++)
+        {
+            await world.AdvanceAsync(TimeSpan.FromMinutes(1));
+            await world.DrainAsync();
+        }
+        (await world.PairAsync(link)).Invoice.ShouldSatisfyAllConditions(row => row.OpenRequest.ShouldBeNull(), row => row.Code.ShouldBe("xero.throttled"));
+
+        await browser.ConnectAsync(tenant: other, force: "moved");
+        await world.AdvanceAsync(TimeSpan.FromMinutes(2));
+        await world.DrainAsync();
+
+        (await world.RowsAsync(link)).ShouldAllBe(row => row.Status == "SUCCESS");
+        (await TenantOfAsync(world, link)).ShouldBe(other);
+    }
+
+    [Fact]
+    public async Task What_is_or_may_be_in_the_former_tenant_is_not_requeued_in_the_new_one()
+    {
+        await using var world = await OAuthBrowser.ConnectedWorldAsync(server);
+        using var browser = new OAuthBrowser(world);
+        var other = await OAuthBrowser.FoundAsync(world, "Another Ltd");
+        // Its invoice is there and its payment was only refused; the other one's invoice may be there.
+        var half = await PaidAsync(world, "pi_half");
+        await world.FaultAsync("429-minute", resource: "PUT /Payments");
+        await world.DrainAsync();
+        await world.AdvanceAsync(TimeSpan.FromMinutes(2));
+        var unknown = await PaidAsync(world, "pi_unknown");
+        await world.AsWriterAsync("UPDATE xero_syncs SET next_retry_at = paymentsync.now() + interval '1 hour' WHERE payment_link_id = $1 AND sync_type = 'PAYMENT'", half);
+        await world.FaultAsync("commit-then-reset", resource: "PUT /Invoices");
+        await world.DrainAsync();
+        // Held for another reason: resolved, it would meet the same check.
+        var differs = await PaidAsync(world, "pi_differs");
+        await world.AsWriterAsync("""
+            UPDATE xero_syncs SET status = 'FAILED', failure_kind = 'NEEDS_ACTION', failure_code = 'xero.total_differs', error_message = 'as the test wants it', next_retry_at = NULL,
+                   xero_invoice_id = $2, tenant_id = (SELECT tenant_id FROM paymentsync.connections)
+             WHERE payment_link_id = $1 AND sync_type = 'INVOICE'
+            """, differs, Guid.NewGuid().ToString());
+        await browser.ConnectAsync(tenant: other, force: "moved");
+
+        foreach (var sync in new[] { (await world.PairAsync(half)).Payment, (await world.PairAsync(unknown)).Invoice, (await world.PairAsync(differs)).Invoice })
+        {
+            var problem = await world.SendAsync(HttpMethod.Post, $"/api/syncs/{sync.Id}/resolve", new JsonObject { ["action"] = "requeue", ["reason"] = "try" }, expect: 409);
+            problem["code"]!.GetValue<string>().ShouldBe("sync.other_tenant");
+            problem["detail"]!.GetValue<string>().ShouldContain("Connect that one again");
+            (await world.RowsAsync(sync.Link)).Single(row => row.Id == sync.Id).ShouldBe(sync);
+        }
+        await world.AsWriterAsync("UPDATE xero_syncs SET released = array_append(released, failure_code), status = 'PENDING', failure_kind = NULL, failure_code = NULL, next_retry_at = paymentsync.now() WHERE payment_link_id = $1 AND sync_type = 'PAYMENT'", half);
+        await world.DrainAsync();
+        (await world.PairAsync(half)).Payment.Code.ShouldBe("xero.tenant_changed", "whoever made it due, a payment goes to the tenant of its invoice only");
+
+        await browser.ConnectAsync(force: "and back");
+        await world.DrainAsync();
+        foreach (var link in new[] { half, unknown })
+            (await world.RowsAsync(link)).ShouldAllBe(row => row.Status == "SUCCESS");
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{(await world.PairAsync(differs)).Invoice.Id}/resolve", new JsonObject { ["action"] = "requeue", ["reason"] = "here it can be read" }, expect: 202);
+    }
+
+    static Task<string?> TenantOfAsync(World world, Guid link) =>
+        world.Database.ScalarAsync<string>("SELECT tenant_id FROM xero_syncs WHERE payment_link_id = $1 AND sync_type = 'INVOICE'", link);
+
+    /// <summary>A person disconnects the app in Xero's own pages.</summary>
+    static async Task DisconnectInXeroAsync(World world)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Delete, $"/connections/{await world.Database.ScalarAsync<string>("SELECT connection_id FROM paymentsync.connections")}");
+        request.Headers.Authorization = new("Bearer", (await OAuthBrowser.TokensAsync(world)).Access);
+        (await world.Simulator.SendAsync(request)).EnsureSuccessStatusCode();
     }
 
     static async Task<Guid> PaidAsync(World world, string payment)

@@ -124,4 +124,42 @@ public sealed class LockDateTests(PostgresServer server)
         await world.DrainAsync();
         (await world.PairAsync(link)).ShouldSatisfyAllConditions(pair => pair.Invoice.Status.ShouldBe("SUCCESS"), pair => Dated(pair.Invoice).Date.ShouldBe("2026-08-01"), pair => pair.Payment.Status.ShouldBe("SUCCESS"));
     }
+
+    [Fact]
+    public async Task A_change_to_FirstOpenDay_also_lets_go_on_what_was_last_tried_because_the_organisation_was_connected_again()
+    {
+        await using var world = await World.StartAsync(server, connected: false, settings: PreFlight);
+        for (var number = 0; number < 3; number++)
+            await world.PayAsync(await world.LinkAsync(), $"pi_{number}");
+        await world.DrainAsync();
+        (await world.RowsAsync()).Where(row => row.Type == "INVOICE").ShouldAllBe(row => row.Code == "xero.no_connection");
+        await LockAsync(world, period: "2026-07-31");
+        await world.ConnectAsync();
+        await world.DrainAsync();
+        (await world.RowsAsync()).Where(row => row.Type == "INVOICE").ShouldAllBe(row => row.Code == "xero.period_locked" && row.DueAt == null);
+
+        await PolicyAsync(world, "FirstOpenDay");
+        await world.AdvanceAsync(TimeSpan.FromMinutes(6));
+        await world.SendAsync(HttpMethod.Post, "/api/jobs/xero-causes/run");
+        await world.DrainAsync();
+        (await world.RowsAsync()).ShouldAllBe(row => row.Status == "SUCCESS" && Dated(row).Date == "2026-08-01");
+    }
+
+    [Fact]
+    public async Task Without_the_pre_flight_FirstOpenDay_holds_and_is_not_tried_for_ever()
+    {
+        await using var world = await World.StartAsync(server);
+        await PolicyAsync(world, "FirstOpenDay");
+        await LockAsync(world, period: "2026-07-31");
+        var link = await world.LinkAsync();
+        await world.PayAsync(link);
+        for (var check = 0; check < 4; check++)
+        {
+            await world.DrainAsync();
+            await world.AdvanceAsync(TimeSpan.FromMinutes(20));
+            await world.SendAsync(HttpMethod.Post, "/api/jobs/xero-causes/run");
+        }
+
+        (await world.PairAsync(link)).Invoice.ShouldSatisfyAllConditions(row => row.Code.ShouldBe("xero.period_locked"), row => row.Attempt.ShouldBe(1), row => Dated(row).Date.ShouldBe("2026-07-30"));
+    }
 }
