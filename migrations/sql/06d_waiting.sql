@@ -37,7 +37,7 @@ DECLARE
 BEGIN
   FOR waiting IN
     SELECT DISTINCT w.payment_link_id FROM public.xero_syncs w
-     WHERE w.organization_id = of_organization AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL ORDER BY 1
+     WHERE w.organization_id = of_organization AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL AND NOT paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id) ORDER BY 1
   LOOP
     BEGIN
       PERFORM paymentsync.know_contact(waiting);
@@ -51,7 +51,7 @@ BEGIN
              next_retry_at = CASE WHEN d.sync_type = 'INVOICE' AND d.hold IS NULL THEN paymentsync.now() END
         FROM public.xero_syncs w
         CROSS JOIN LATERAL paymentsync.documents(w.payment_link_id, w.provider, w.provider_payment_id, w.amount, w.currency::text, (w.request_payload ->> 'occurredAt')::timestamptz) d
-       WHERE w.payment_link_id = waiting AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL
+       WHERE w.payment_link_id = waiting AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL AND NOT paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id)
          AND w.sync_type = d.sync_type AND s.id = w.id;
       GET DIAGNOSTICS changed = ROW_COUNT;
       total := total + changed;

@@ -111,6 +111,71 @@ public sealed class AdoptedPipelineTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task A_confirmation_from_before_the_adoption_leaves_a_held_row_held_and_its_organisation_can_be_set()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "FAILED", error: "Xero API 500");
+        var never = _legacy.Link();
+        _legacy.Row(never, "INVOICE", "PENDING");
+        await using var world = await AdoptedAsync();
+        (await world.PayAsync(link)).ShouldBe("COMPLETED");
+
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.PutOrganisationAsync(world.Organisation);
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Status, invoice.Code, invoice.Payment, payment.Code).ShouldBe(("FAILED", "legacy.unknown_outcome", "pi_1", "waiting.invoice"));
+        (invoice.Number, payment.Number).ShouldBe(("PL-00000000", "pi_1"));
+        invoice.Json.GetProperty("lookFor").GetProperty("amount").GetString().ShouldBe("120.00");
+        (await world.PairAsync(never)).Invoice.Code.ShouldBe("xero.no_connection", "what waits for settings goes on beside it");
+
+        await world.ConnectAsync();
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{invoice.Id}/resolve", new JsonObject { ["action"] = "requeue", ["reason"] = "looked in Xero: there is none" }, expect: 202);
+        await world.DrainAsync();
+        (await world.RowsAsync()).ShouldAllBe(row => row.Status == "SUCCESS");
+    }
+
+    [Fact]
+    public async Task A_payment_that_only_an_old_confirmation_tells_of_stays_held_however_often_the_organisation_is_set()
+    {
+        var link = _legacy.Link("REFUNDED");
+        _legacy.Row(link, "INVOICE", "SUCCESS", invoiceId: "aaaa");
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        (await world.PayAsync(link)).ShouldBe("COMPLETED");
+
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.PutOrganisationAsync(world.Organisation);
+
+        var payment = (await world.PairAsync(link)).Payment;
+        (payment.Status, payment.Code, payment.Number).ShouldBe(("FAILED", "legacy.payment_unknown", "pi_1"));
+    }
+
+    [Fact]
+    public async Task A_payment_of_an_invoice_that_is_in_Xero_waits_for_the_settings_and_not_for_its_invoice()
+    {
+        var link = _legacy.Link();
+        var invoice = _legacy.Row(link, "INVOICE", "SUCCESS", invoiceId: "to be replaced");
+        _legacy.Row(link, "PAYMENT", "PENDING");
+        await using var world = await AdoptedAsync();
+        (await world.PairAsync(link)).Payment.Code.ShouldBe("settings.missing");
+        await world.PayAsync(link);
+        await world.PutOrganisationAsync(world.Organisation, body => body["booking"]!["clearingAccounts"] = new JsonObject());
+        (await world.PairAsync(link)).Payment.ShouldSatisfyAllConditions(row => row.Status.ShouldBe("FAILED"), row => row.Code.ShouldBe("settings.clearing_account_missing"));
+
+        // The predecessor's invoice has a number of Xero's choosing.
+        var made = (await world.HumanAsync("createInvoice", new JsonObject { ["amount"] = 120, ["contactName"] = "Lee, Ann" }))["invoiceId"]!.GetValue<string>();
+        await world.Database.ExecuteAsync("ALTER TABLE xero_syncs DISABLE TRIGGER USER");
+        await world.Database.ExecuteAsync("UPDATE xero_syncs SET xero_invoice_id = $1 WHERE id = $2", made, invoice);
+        await world.Database.ExecuteAsync("ALTER TABLE xero_syncs ENABLE TRIGGER USER");
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        await world.DrainAsync();
+
+        (await world.PairAsync(link)).Payment.Status.ShouldBe("SUCCESS");
+    }
+
+    [Fact]
     public async Task An_invoice_whose_id_only_an_archived_row_holds_is_looked_up_by_that_id_and_then_paid()
     {
         var link = _legacy.Link();
