@@ -17,6 +17,8 @@ DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_claimed;
 CREATE INDEX CONCURRENTLY xero_syncs_claimed ON xero_syncs (organization_id) WHERE status = 'RETRYING';
 DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_unfinished;
 CREATE INDEX CONCURRENTLY xero_syncs_unfinished ON xero_syncs (organization_id, status, failure_code, created_at) WHERE status <> 'SUCCESS';
+DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_without_document;
+CREATE INDEX CONCURRENTLY xero_syncs_without_document ON xero_syncs (organization_id, created_at, id) WHERE status <> 'SUCCESS' AND document_number IS NULL;
 DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_open_request;
 CREATE INDEX CONCURRENTLY xero_syncs_open_request ON xero_syncs (open_request_id) WHERE open_request_id IS NOT NULL;
 DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_provider_payment;

@@ -5,7 +5,7 @@ CREATE FUNCTION paymentsync.keeps_its_state(of_type "XeroSyncType", code text, p
 COMMENT ON FUNCTION paymentsync.keeps_its_state("XeroSyncType", text, text) IS
   'Of the rows without a document, those of an adopted database that are no new payment: nobody named their payment, a person decides about them, or their invoice is in Xero already.';
 
-CREATE FUNCTION paymentsync.freeze_adopted(of_organization uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION paymentsync.freeze_adopted(of_organization uuid, slice uuid[], first_due timestamptz, before bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   connected boolean := EXISTS (SELECT 1 FROM paymentsync.connections c WHERE c.organization_id = of_organization AND c.status = 'ACTIVE');
   changed bigint;
@@ -15,7 +15,7 @@ BEGIN
   END IF;
   PERFORM paymentsync.know_contact(k.payment_link_id)
      FROM (SELECT DISTINCT w.payment_link_id FROM public.xero_syncs w
-            WHERE w.organization_id = of_organization AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id) ORDER BY 1) k;
+            WHERE w.id = ANY (slice) AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id) ORDER BY 1) k;
   WITH built AS MATERIALIZED (
     SELECT w.id, w.sync_type, w.failure_code LIKE 'settings.%' AS goes_on, p.provider, p.amount, p.currency, d.document_number, d.payload, i.hold, i.message,
            w.request_payload -> 'lookFor' AS look_for, row_number() OVER (ORDER BY w.created_at, w.id) AS place
@@ -28,7 +28,7 @@ BEGIN
         SELECT b.sync_type, b.document_number, b.payload, max(b.hold) OVER () AS hold, max(b.message) OVER () AS message
           FROM paymentsync.documents(w.payment_link_id, p.provider, coalesce(w.provider_payment_id, 'LINK-' || l.short_code), p.amount, p.currency::text, (w.request_payload ->> 'occurredAt')::timestamptz) b) i
       CROSS JOIN LATERAL (SELECT i.document_number, i.payload) d
-     WHERE w.organization_id = of_organization AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id)
+     WHERE w.id = ANY (slice) AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id)
        AND NOT paymentsync.awaits_confirmation(w.failure_code, w.request_payload) AND p.amount IS NOT NULL AND p.provider IS NOT NULL AND w.request_payload ? 'occurredAt' AND i.sync_type = w.sync_type
        AND NOT EXISTS (SELECT 1 FROM public.xero_syncs x WHERE x.organization_id = w.organization_id AND x.sync_type = w.sync_type AND x.document_number = i.document_number)
   )
@@ -40,14 +40,14 @@ BEGIN
          failure_code = CASE WHEN NOT b.goes_on THEN s.failure_code WHEN b.hold IS NOT NULL THEN b.hold WHEN NOT connected THEN 'xero.no_connection' END,
          error_message = CASE WHEN NOT b.goes_on THEN s.error_message WHEN b.hold IS NOT NULL THEN b.message WHEN NOT connected THEN 'No active Xero connection for organization' END,
          due_because = CASE WHEN b.goes_on AND b.hold IS NULL AND connected THEN 'RESUME' ELSE s.due_because END,
-         -- A slice each minute, so that a large backlog does not keep new payments waiting.
-         next_retry_at = CASE WHEN b.goes_on AND b.hold IS NULL AND connected THEN paymentsync.now() + (b.place / 1000) * interval '1 minute' ELSE s.next_retry_at END
+         -- A thousand each minute, so that a large backlog does not keep new payments waiting.
+         next_retry_at = CASE WHEN b.goes_on AND b.hold IS NULL AND connected THEN first_due + ((before + b.place) / 1000) * interval '1 minute' ELSE s.next_retry_at END
     FROM built b WHERE s.id = b.id AND (b.goes_on OR b.document_number IS NOT NULL);
   GET DIAGNOSTICS changed = ROW_COUNT;
   RETURN changed;
 END $$;
-COMMENT ON FUNCTION paymentsync.freeze_adopted(uuid) IS
-  'Builds the documents of adopted rows once the organisation has booking settings; those that only waited for that go on, those that are held stay so. A payment that nobody has named yet has the link''s short code as its reference.';
+COMMENT ON FUNCTION paymentsync.freeze_adopted(uuid, uuid[], timestamptz, bigint) IS
+  'Builds the documents of those of these rows that were adopted, once the organisation has booking settings; those that only waited for that go on, those that are held stay so. A payment that nobody has named yet has the link''s short code as its reference.';
 
 CREATE FUNCTION paymentsync.confirm_adopted(link uuid, of_provider text, payment text, paid numeric, paid_currency text, occurred timestamptz, OUT verdict text, OUT other text) LANGUAGE plpgsql AS $$
 DECLARE
