@@ -49,6 +49,30 @@ END $$;
 COMMENT ON FUNCTION paymentsync.freeze_adopted(uuid, uuid[], timestamptz, bigint) IS
   'Builds the documents of those of these rows that were adopted, once the organisation has booking settings; those that only waited for that go on, those that are held stay so. A payment that nobody has named yet has the link''s short code as its reference.';
 
+CREATE FUNCTION paymentsync.prepare_requeue(sync uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  adopted public.xero_syncs;
+  payment uuid;
+BEGIN
+  SELECT s.* INTO adopted FROM public.xero_syncs s WHERE s.id = sync AND s.status = 'FAILED' AND (s.failure_code LIKE 'legacy.%' OR s.failure_code = 'operator.marked_failed');
+  IF NOT FOUND OR to_regclass('paymentsync.adoption') IS NULL THEN
+    RETURN;
+  END IF;
+  PERFORM paymentsync.lock_booking(adopted.organization_id, false);
+  PERFORM paymentsync.freeze_adopted(adopted.organization_id, ARRAY[sync], paymentsync.now(), 0);
+  IF adopted.sync_type = 'INVOICE' THEN
+    -- Its link was not complete when it was adopted, so it has no row for the payment; an invoice alone would stay unpaid for ever.
+    INSERT INTO public.xero_syncs AS p (id, payment_link_id, sync_type, status, organization_id, provider, amount, currency, request_payload, failure_code, created_at, updated_at)
+    SELECT gen_random_uuid(), s.payment_link_id, 'PAYMENT', 'PENDING', s.organization_id, s.provider, s.amount, s.currency,
+           jsonb_build_object('occurredAt', coalesce(adopted.request_payload -> 'occurredAt', to_jsonb(s.created_at))), 'waiting.invoice', s.created_at, paymentsync.now()
+      FROM public.xero_syncs s JOIN public.payment_links l ON l.id = s.payment_link_id AND l.status = 'PAID'
+     WHERE s.id = sync AND s.document_number IS NOT NULL
+    ON CONFLICT (payment_link_id, sync_type) DO NOTHING RETURNING p.id INTO payment;
+    PERFORM paymentsync.freeze_adopted(adopted.organization_id, ARRAY[payment], paymentsync.now(), 0);
+  END IF;
+END $$;
+COMMENT ON FUNCTION paymentsync.prepare_requeue(uuid) IS 'Before a person''s requeue of an adopted row: builds what its link has come to have since the settings were saved, its document and its payment.';
+
 CREATE FUNCTION paymentsync.confirm_adopted(link uuid, of_provider text, payment text, paid numeric, paid_currency text, occurred timestamptz, OUT verdict text, OUT other text) LANGUAGE plpgsql AS $$
 DECLARE
   adopted_at timestamptz;

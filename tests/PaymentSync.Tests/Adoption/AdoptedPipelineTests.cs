@@ -175,6 +175,62 @@ public sealed class AdoptedPipelineTests(PostgresServer server)
         (await world.PairAsync(link)).Payment.Status.ShouldBe("SUCCESS");
     }
 
+    [Theory]
+    [InlineData("payment_method = NULL", "payment_method = 'STRIPE'")]
+    [InlineData("amount = 0", "amount = 120")]
+    public async Task What_its_link_lacked_is_booked_by_a_persons_order_once_the_link_has_it(string lacking, string mended)
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "PENDING");
+        var database = await server.CreateEmptyDatabaseAsync();
+        await _legacy.FillAsync(database.ConnectionString);
+        await database.ExecuteAsync($"UPDATE payment_links SET {lacking}");
+        await LegacyDatabase.AdoptAsync(database);
+        await TestSchema.MakeClockMoveableAsync(database.ConnectionString);
+        await using var world = await World.StartAsync(server, connected: false, adopted: (database, _legacy.Organisation));
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        var row = (await world.RowsAsync(link)).ShouldHaveSingleItem();
+        row.Code.ShouldBe("legacy.incomplete");
+        var order = new JsonObject { ["action"] = "requeue", ["reason"] = "the link is paid, and complete now" };
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{row.Id}/resolve", order, expect: 409);
+
+        await world.Database.ExecuteAsync($"UPDATE payment_links SET {mended}");
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{row.Id}/resolve", order, expect: 202);
+        await world.DrainAsync();
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Status, invoice.Amount, payment.Status, payment.Amount).ShouldBe(("SUCCESS", 120, "SUCCESS", 120), "an invoice alone would stay unpaid");
+    }
+
+    [Fact]
+    public async Task What_was_tried_and_is_in_Xero_is_adopted_by_the_sync_s_own_id()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "FAILED", error: "Xero API 500");
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        var (invoice, payment) = await world.PairAsync(link);
+        var made = (await world.HumanAsync("createInvoice", new JsonObject { ["amount"] = 120, ["contactName"] = "Lee, Ann" }))["invoiceId"]!.GetValue<string>();
+        var other = (await world.HumanAsync("createInvoice", new JsonObject { ["amount"] = 99, ["contactName"] = "Lee, Ann" }))["invoiceId"]!.GetValue<string>();
+        async Task<JsonNode> AdoptAsync(Row sync, int expect, string? xeroId) =>
+            await world.SendAsync(HttpMethod.Post, $"/api/syncs/{sync.Id}/resolve", new JsonObject { ["action"] = "adopt", ["reason"] = "found it in Xero", ["xeroId"] = xeroId }, expect);
+
+        await AdoptAsync(invoice, 400, null);
+        (await AdoptAsync(invoice, 409, other))["code"]!.GetValue<string>().ShouldBe("adopt.differs");
+        (await AdoptAsync(payment, 409, made))["code"]!.GetValue<string>().ShouldBe("sync.not_resolvable", "it waits for its invoice, not for a person");
+        var adopted = await AdoptAsync(invoice, 200, made);
+        (adopted["status"]!.GetValue<string>(), adopted["xeroInvoiceId"]!.GetValue<string>()).ShouldBe(("SUCCESS", made));
+        await AdoptAsync(invoice, 200, made);
+        await world.DrainAsync();
+
+        var pair = await world.PairAsync(link);
+        (pair.Invoice.InvoiceId, pair.Payment.Status).ShouldBe((made, "SUCCESS"));
+        (await world.CallsAsync("PUT /Invoices"), await world.CallsAsync("PUT /Payments")).ShouldBe((0, 1));
+        (await world.Database.QueryAsync("SELECT target || ' ' || reason FROM paymentsync.audit_log WHERE action = 'sync.adopt'", reader => reader.GetString(0))).ShouldBe([$"{invoice.Id} found it in Xero"]);
+    }
+
     [Fact]
     public async Task An_invoice_whose_id_only_an_archived_row_holds_is_looked_up_by_that_id_and_then_paid()
     {
