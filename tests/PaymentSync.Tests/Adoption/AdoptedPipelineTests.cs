@@ -232,6 +232,45 @@ public sealed class AdoptedPipelineTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task Of_several_payments_that_were_booked_before_a_person_names_the_one_that_stays()
+    {
+        var link = _legacy.Link();
+        var invoice = _legacy.Row(link, "INVOICE", "SUCCESS", invoiceId: "to be replaced");
+        _legacy.Row(link, "PAYMENT", "FAILED", paymentId: "one", error: "Xero API 500");
+        _legacy.Row(link, "PAYMENT", "FAILED", paymentId: "two", error: "Xero API 500");
+        var kept = _legacy.Row(link, "PAYMENT", "PENDING");
+        await using var world = await AdoptedAsync();
+        var made = (await world.HumanAsync("createInvoice", new JsonObject { ["amount"] = 120, ["contactName"] = "Lee, Ann" }))["invoiceId"]!.GetValue<string>();
+        var paid = (await world.HumanAsync("payInvoice", new JsonObject { ["invoiceId"] = made, ["amount"] = 120 }))["paymentId"]!.GetValue<string>();
+        await world.Database.ExecuteAsync("ALTER TABLE xero_syncs DISABLE TRIGGER USER");
+        await world.Database.ExecuteAsync("UPDATE xero_syncs SET xero_invoice_id = $1 WHERE id = $2", made, invoice);
+        await world.Database.ExecuteAsync("ALTER TABLE xero_syncs ENABLE TRIGGER USER");
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+
+        var item = (await world.GetAsync("/api/recovery/items?status=OPEN"))["items"]!.AsArray().ShouldHaveSingleItem()!;
+        (item["kind"]!.GetValue<string>(), item["syncId"]!.GetValue<Guid>()).ShouldBe(("legacy.duplicate_documents", kept));
+        item["message"]!.GetValue<string>().ShouldEndWith("several payments in Xero. Remove all but one there, then adopt the id that stays.");
+        await world.SendAsync(HttpMethod.Post, $"/api/recovery/items/{item["id"]}/resolve", new JsonObject { ["action"] = "adopt", ["reason"] = "removed the other", ["xeroId"] = paid }, expect: 200);
+
+        (await world.PairAsync(link)).Payment.ShouldSatisfyAllConditions(row => row.Status.ShouldBe("SUCCESS"), row => row.PaymentId.ShouldBe(paid));
+        (await world.CallsAsync("PUT /Payments")).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task An_invoice_that_only_its_payment_proves_is_on_the_work_list_though_it_had_no_row()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "PAYMENT", "SUCCESS", paymentId: "bbbb");
+        await using var world = await AdoptedAsync();
+
+        var invoice = (await world.PairAsync(link)).Invoice;
+        invoice.Code.ShouldBe("legacy.unknown_outcome");
+        var item = (await world.GetAsync("/api/recovery/items?status=OPEN"))["items"]!.AsArray().ShouldHaveSingleItem()!;
+        (item["kind"]!.GetValue<string>(), item["syncId"]!.GetValue<Guid>(), item["message"]!.GetValue<string>()).ShouldBe(("legacy.unknown_outcome", invoice.Id, invoice.Message!));
+    }
+
+    [Fact]
     public async Task An_invoice_whose_id_only_an_archived_row_holds_is_looked_up_by_that_id_and_then_paid()
     {
         var link = _legacy.Link();
