@@ -29,15 +29,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION paymentsync.hear_again(uuid, uuid) IS 'The ordinary road once more for a kept event: its link became known, or a person named one.';
 
-CREATE FUNCTION paymentsync.freeze_waiting(of_organization uuid) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE TABLE paymentsync.freezing (
+  organization_id uuid PRIMARY KEY,
+  began_at timestamptz NOT NULL,
+  built bigint NOT NULL DEFAULT 0,
+  after_created_at timestamptz NOT NULL DEFAULT '-infinity',
+  after_id uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'
+);
+COMMENT ON TABLE paymentsync.freezing IS
+  'Organisations whose settings were saved and whose waiting rows have not all been looked at since. Written with the settings, moved on with each slice of rows, gone with the last: whatever is broken off goes on from here.';
+COMMENT ON COLUMN paymentsync.freezing.built IS 'Documents of adopted rows that were built so far: the next ones become due after them.';
+COMMENT ON COLUMN paymentsync.freezing.after_created_at IS 'With after_id, the last row that was looked at.';
+
+CREATE FUNCTION paymentsync.freeze_waiting(slice uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   waiting uuid;
-  changed bigint;
-  total bigint := 0;
 BEGIN
   FOR waiting IN
     SELECT DISTINCT w.payment_link_id FROM public.xero_syncs w
-     WHERE w.organization_id = of_organization AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL ORDER BY 1
+     WHERE w.id = ANY (slice) AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL AND NOT paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id) ORDER BY 1
   LOOP
     BEGIN
       PERFORM paymentsync.know_contact(waiting);
@@ -51,10 +61,8 @@ BEGIN
              next_retry_at = CASE WHEN d.sync_type = 'INVOICE' AND d.hold IS NULL THEN paymentsync.now() END
         FROM public.xero_syncs w
         CROSS JOIN LATERAL paymentsync.documents(w.payment_link_id, w.provider, w.provider_payment_id, w.amount, w.currency::text, (w.request_payload ->> 'occurredAt')::timestamptz) d
-       WHERE w.payment_link_id = waiting AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL
+       WHERE w.payment_link_id = waiting AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL AND NOT paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id)
          AND w.sync_type = d.sync_type AND s.id = w.id;
-      GET DIAGNOSTICS changed = ROW_COUNT;
-      total := total + changed;
     EXCEPTION WHEN unique_violation THEN
       -- One link's number must not keep the settings from being saved, nor the other links waiting.
       UPDATE public.xero_syncs s
@@ -63,9 +71,40 @@ BEGIN
        WHERE s.payment_link_id = waiting AND s.sync_type = 'INVOICE' AND s.status = 'FAILED' AND s.document_number IS NULL;
     END;
   END LOOP;
-  RETURN total;
 END $$;
-COMMENT ON FUNCTION paymentsync.freeze_waiting(uuid) IS 'Builds the documents of rows that waited for booking settings, once those are there.';
+COMMENT ON FUNCTION paymentsync.freeze_waiting(uuid[]) IS 'Builds the documents of those of these rows (and of their links'' other ones) that waited for booking settings, once those are there.';
+
+CREATE FUNCTION paymentsync.freeze_slice(of_organization uuid, at_most integer) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  progress paymentsync.freezing;
+  slice uuid[];
+  newest timestamptz;
+BEGIN
+  -- One at a time, and nobody queues for a turn: between two slices the organisation's webhooks have theirs.
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('freezing:' || of_organization, 7)) THEN
+    RETURN false;
+  END IF;
+  PERFORM paymentsync.lock_booking(of_organization, true);
+  SELECT f.* INTO progress FROM paymentsync.freezing f WHERE f.organization_id = of_organization;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  SELECT array_agg(w.id ORDER BY w.created_at, w.id), max(w.created_at) INTO slice, newest
+    FROM (SELECT s.id, s.created_at FROM public.xero_syncs s
+           WHERE s.organization_id = of_organization AND s.status <> 'SUCCESS' AND s.document_number IS NULL AND (s.created_at, s.id) > (progress.after_created_at, progress.after_id)
+           ORDER BY s.created_at, s.id LIMIT at_most) w;
+  IF slice IS NULL THEN
+    DELETE FROM paymentsync.freezing f WHERE f.organization_id = of_organization;
+    RETURN false;
+  END IF;
+  PERFORM paymentsync.freeze_waiting(slice);
+  progress.built := progress.built + paymentsync.freeze_adopted(of_organization, slice, progress.began_at, progress.built);
+  UPDATE paymentsync.freezing f SET built = progress.built, after_created_at = newest, after_id = slice[cardinality(slice)]
+   WHERE f.organization_id = of_organization;
+  RETURN true;
+END $$;
+COMMENT ON FUNCTION paymentsync.freeze_slice(uuid, integer) IS
+  'Builds the documents of the next rows that wait for booking settings, oldest first. False: nothing is left, or somebody else is at it. To be called in a short transaction of its own: confirmations of the organisation wait for it.';
 
 CREATE FUNCTION paymentsync.mark_unlinked(older_than interval) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE

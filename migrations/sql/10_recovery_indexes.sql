@@ -5,8 +5,9 @@ CREATE INDEX CONCURRENTLY xero_syncs_resting ON xero_syncs (failure_kind, failur
 DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_ordered;
 CREATE INDEX CONCURRENTLY xero_syncs_ordered ON xero_syncs (due_because, next_retry_at)
   WHERE due_because IS NOT NULL AND status IN ('PENDING', 'FAILED');
+-- In this order documents are built, too, once an organisation's settings were saved.
 DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_unbuilt;
-CREATE INDEX CONCURRENTLY xero_syncs_unbuilt ON xero_syncs (id)
+CREATE INDEX CONCURRENTLY xero_syncs_unbuilt ON xero_syncs (organization_id, created_at, id)
   WHERE status <> 'SUCCESS' AND (document_number IS NULL OR amount IS NULL OR currency IS NULL OR NOT paymentsync.document_is_readable(sync_type, request_payload));
 DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_success_without_id;
 CREATE INDEX CONCURRENTLY xero_syncs_success_without_id ON xero_syncs (id)

@@ -48,7 +48,7 @@ kept AS (
 added AS (
   INSERT INTO public.xero_syncs (id, payment_link_id, sync_type, status, organization_id, provider, amount, currency, tenant_id, xero_invoice_id, xero_payment_id, request_payload,
          failure_kind, failure_code, error_message, created_at, updated_at)
-  SELECT gen_random_uuid(), t.link_id, t.sync_type, t.status, t.organization_id, t.provider, t.amount, t.currency, CASE WHEN t.xero_id IS NOT NULL THEN c.tenant_id END,
+  SELECT t.id, t.link_id, t.sync_type, t.status, t.organization_id, t.provider, t.amount, t.currency, CASE WHEN t.xero_id IS NOT NULL THEN c.tenant_id END,
          CASE WHEN t.sync_type = 'INVOICE' THEN t.xero_id END, CASE WHEN t.sync_type = 'PAYMENT' THEN t.xero_id END, t.known,
          CASE WHEN t.status = 'FAILED' THEN 'NEEDS_ACTION' END, t.code, t.message, t.first_at, paymentsync.now()
     FROM told t LEFT JOIN {tenants} c ON c.organization_id = t.organization_id
@@ -67,9 +67,11 @@ with_ids AS (
 ),
 listed AS (
   INSERT INTO paymentsync.recovery_items (report_id, kind, subject, sync_id, payment_link_id, organization_id, decision, status, message, details)
-  SELECT $3, i.kind, i.subject, i.sync_id, i.link_id, d.organization_id, 'MANUAL_REVIEW', 'OPEN',
+  SELECT $3, i.kind, 'sync:' || i.sync_id, i.sync_id, i.link_id, d.organization_id, 'MANUAL_REVIEW', 'OPEN',
          CASE i.kind
-           WHEN 'legacy.duplicate_documents' THEN format('Link %s (%s) was booked more than once before the adoption: its rows name several documents in Xero. Void all but one there, then resolve this with the id that stays.', d.short_code, d.customer)
+           WHEN 'legacy.duplicate_documents' THEN format('Link %s (%s) was booked more than once before the adoption: its rows name several %s in Xero. %s', d.short_code, d.customer, CASE t.sync_type WHEN 'INVOICE' THEN 'invoices' ELSE 'payments' END,
+             CASE WHEN t.xero_id IS NULL THEN 'Remove all but one there, then adopt the id that stays.'
+               ELSE format('Remove all but %s there, which is this sync''s own, then %s.', t.xero_id, CASE t.status WHEN 'SUCCESS' THEN 'close this as settledElsewhere' ELSE 'adopt that' END) END)
            WHEN 'legacy.success_without_id' THEN 'The predecessor called it done, but kept no id of a document in Xero. Find the document there and adopt its id.'
            ELSE t.message END,
          CASE i.kind
@@ -78,7 +80,7 @@ listed AS (
     FROM items i
     JOIN decided d ON d.link_id = i.link_id
     LEFT JOIN with_ids w ON w.link_id = i.link_id
-    LEFT JOIN told t ON t.sync_id = i.sync_id AND i.kind <> 'legacy.duplicate_documents'
+    JOIN told t ON t.id = i.sync_id
 )
 SELECT t.what, t.n::bigint FROM tally t WHERE t.n > 0
 UNION ALL

@@ -65,20 +65,20 @@ decided AS MATERIALIZED (
     FROM invoices v
 ),
 after AS MATERIALIZED (
-  SELECT d.link_id, 'INVOICE'::"XeroSyncType" AS sync_type, d.invoice_sync AS sync_id, d.invoice_place AS place, d.invoice_was AS was, d.invoice_becomes AS becomes, d.invoice_id_after AS xero_id,
-         d.invoice_id_after IS NOT NULL AND d.own_invoice IS NULL AS learned,
+  SELECT d.link_id, 'INVOICE'::"XeroSyncType" AS sync_type, d.invoice_sync AS sync_id, coalesce(d.invoice_sync, gen_random_uuid()) AS id, d.invoice_place AS place, d.invoice_was AS was, d.invoice_becomes AS becomes, d.invoice_id_after AS xero_id,
+         d.invoice_id_after IS NOT NULL AND d.own_invoice IS NULL AS learned, d.several_invoices AS several,
          d.organization_id, d.provider, d.amount, d.currency, d.first_at, d.customer, d.link_status, d.complete FROM decided d WHERE d.invoice_becomes IS NOT NULL
   UNION ALL
-  SELECT d.link_id, 'PAYMENT', d.payment_sync, d.payment_place, d.payment_was, d.payment_becomes, d.payment_id_after,
-         d.payment_id_after IS NOT NULL AND d.own_payment IS NULL,
+  SELECT d.link_id, 'PAYMENT', d.payment_sync, coalesce(d.payment_sync, gen_random_uuid()), d.payment_place, d.payment_was, d.payment_becomes, d.payment_id_after,
+         d.payment_id_after IS NOT NULL AND d.own_payment IS NULL, d.several_payments,
          d.organization_id, d.provider, d.amount, d.currency, d.first_at, d.customer, d.link_status, d.complete FROM decided d WHERE d.payment_becomes IS NOT NULL
 ),
+-- Each about one row, there or made: whoever decides gives that row its document.
 items AS MATERIALIZED (
-  SELECT 'legacy.duplicate_documents' AS kind, 'link:' || d.link_id AS subject, coalesce(d.invoice_sync, d.payment_sync) AS sync_id, d.link_id
-    FROM decided d WHERE d.several_invoices OR d.several_payments
+  SELECT 'legacy.duplicate_documents' AS kind, a.id AS sync_id, a.link_id FROM after a WHERE a.several
   UNION ALL
-  SELECT CASE WHEN a.becomes = 'SUCCESS' THEN 'legacy.success_without_id' ELSE a.becomes END, 'sync:' || a.sync_id, a.sync_id, a.link_id
-    FROM after a WHERE a.sync_id IS NOT NULL AND (a.becomes = 'legacy.unknown_outcome' OR (a.becomes = 'SUCCESS' AND a.xero_id IS NULL))
+  SELECT CASE WHEN a.becomes = 'SUCCESS' THEN 'legacy.success_without_id' ELSE a.becomes END, a.id, a.link_id
+    FROM after a WHERE a.becomes = 'legacy.unknown_outcome' OR (a.becomes = 'SUCCESS' AND a.xero_id IS NULL)
 ),
 tally AS (
   SELECT 'rows' AS what, count(*) AS n FROM ranked

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using PaymentSync.Jobs;
 
 namespace PaymentSync.Confirmation;
@@ -7,6 +8,9 @@ static class ConfirmationSetup
     public static void AddConfirmation(this WebApplicationBuilder builder)
     {
         builder.Services.AddSingleton<Confirmer>();
+        builder.Services.AddOptions<WaitingDocumentsOptions>().BindConfiguration("WaitingDocuments").ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<WaitingDocumentsOptions>, WaitingDocumentsOptionsRules>();
+        builder.Services.AddSingleton<WaitingDocuments>();
         builder.Services.AddSingleton<UnlinkedPayments>();
         builder.Services.AddRecurringJob<UnlinkedPayments>("unlinked-payments", TimeSpan.FromMinutes(5),
             "Makes money visible that named no payment link and that no other event explained within an hour.",

@@ -31,8 +31,8 @@ static partial class OrganisationEndpoints
     static async Task<Results<Ok<OrganisationView>, ProblemHttpResult>> ShowAsync(Guid id, PaymentSyncDbContext database, CancellationToken cancellationToken) =>
         await FindAsync(id, database, cancellationToken) is { } view ? TypedResults.Ok(view) : Problems.NotFound("organization.unknown", $"There is no organisation {id}.");
 
-    static async Task<Results<Ok<OrganisationView>, ProblemHttpResult>> PutAsync(Guid id, OrganisationBody body, NpgsqlDataSource database, PaymentSyncDbContext context, Wakes wakes, AuditLog audit,
-        HttpContext http, CancellationToken cancellationToken)
+    static async Task<Results<Ok<OrganisationView>, ProblemHttpResult>> PutAsync(Guid id, OrganisationBody body, NpgsqlDataSource database, PaymentSyncDbContext context, WaitingDocuments waiting, Wakes wakes,
+        AuditLog audit, HttpContext http, CancellationToken cancellationToken)
     {
         if (Invalid(body) is { } problem)
             return problem;
@@ -45,10 +45,10 @@ static partial class OrganisationEndpoints
         if (!await KnowsZoneAsync(connection, body.TimeZone, cancellationToken))
             return Problems.BadRequest("organization.invalid", $"timeZone {body.TimeZone} is not known to the database, which dates the documents. Use a name such as Europe/London.");
         await UpsertSettingsAsync(connection, id, body, cancellationToken);
-        await using (var freeze = new NpgsqlCommand("SELECT paymentsync.freeze_waiting($1), paymentsync.freeze_adopted($1)", connection, transaction) { Parameters = { new() { Value = id } } })
-            await freeze.ExecuteNonQueryAsync(cancellationToken);
+        await WaitingDocuments.BeginAsync(connection, id, cancellationToken);
         await audit.WriteAsync(http.User, "organization.put", id.ToString(), reason: null, cancellationToken, body, transaction);
         await transaction.CommitAsync(cancellationToken);
+        await waiting.BuildAsync(id, cancellationToken);
         wakes.Wake(id);
         return TypedResults.Ok((await FindAsync(id, context, cancellationToken))!);
     }

@@ -1,25 +1,38 @@
 using Npgsql;
+using PaymentSync.Confirmation;
 using PaymentSync.XeroSyncs;
 
 namespace PaymentSync.Jobs;
 
-/// <summary>Finds due rows whatever wakes were lost, and says no to those that no connection can serve.</summary>
-sealed partial class Sweep(NpgsqlDataSource database, ILogger<Sweep> log)
+/// <summary>Finds due rows whatever wakes were lost, says no to those that no connection can serve, and goes on with documents that wait to be built.</summary>
+sealed partial class Sweep(NpgsqlDataSource database, WaitingDocuments waiting, ILogger<Sweep> log)
 {
-    /// <returns>The organisations that have due rows and a connection.</returns>
+    /// <returns>The organisations that have due rows and a connection, and those of which documents were built just now.</returns>
     public async Task<List<Guid>> RunAsync(CancellationToken cancellationToken)
     {
         await RefuseUnconnectedAsync(cancellationToken);
+        var (due, unbuilt) = await FindAsync(cancellationToken);
+        foreach (var organisation in unbuilt)
+        {
+            if (await waiting.BuildSliceAsync(organisation, cancellationToken) && !due.Contains(organisation))
+                due.Add(organisation);
+        }
+        return due;
+    }
+
+    async Task<(List<Guid> Due, List<Guid> Unbuilt)> FindAsync(CancellationToken cancellationToken)
+    {
         await using var command = database.CreateCommand("""
-            SELECT c.organization_id FROM paymentsync.connections c
+            SELECT c.organization_id, true FROM paymentsync.connections c
              WHERE c.status = 'ACTIVE' AND EXISTS (
                SELECT 1 FROM xero_syncs s WHERE s.organization_id = c.organization_id AND s.status IN ('PENDING', 'FAILED') AND s.next_retry_at <= (SELECT paymentsync.now()))
+            UNION ALL SELECT f.organization_id, false FROM paymentsync.freezing f
             """);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var due = new List<Guid>();
+        var (due, unbuilt) = (new List<Guid>(), new List<Guid>());
         while (await reader.ReadAsync(cancellationToken))
-            due.Add(reader.GetGuid(0));
-        return due;
+            (reader.GetBoolean(1) ? due : unbuilt).Add(reader.GetGuid(0));
+        return (due, unbuilt);
     }
 
     /// <summary>Due rows without an active connection become FAILED at once, cost no retry, and wait for the connection.</summary>

@@ -16,23 +16,26 @@ namespace PaymentSync.Recovery;
 /// </summary>
 sealed class DocumentAdoption(NpgsqlDataSource database, XeroConnections connections, XeroTokens tokens, CallBudget budget, IXeroAccounting client, Telemetry.Metrics metrics, AuditLog audit, Wakes wakes)
 {
-    internal sealed record Result(ProblemHttpResult? Problem, string Message = "");
+    internal sealed record Result(ProblemHttpResult? Problem, string Message = "", string? XeroInvoiceId = null, string? XeroPaymentId = null);
 
     /// <param name="Contact">Of the frozen document; null on rows that an existing installation brought along, whose documents we did not make.</param>
     internal sealed record Row(Guid Id, Guid Organisation, bool IsInvoice, string Status, int Attempt, DateTime UpdatedAt, decimal? Amount, string? Currency, string? Contact, string? OwnXeroId, string? InvoiceId, string? TenantId, string? HeldFor);
 
-    public async Task<Result> AdoptAsync(Guid sync, string xeroId, ClaimsPrincipal actor, string reason, CancellationToken cancellationToken)
+    /// <param name="onlyHeld">Whether only a row that is held for a person may be given a document.</param>
+    public async Task<Result> AdoptAsync(Guid sync, string xeroId, bool onlyHeld, ClaimsPrincipal actor, string reason, CancellationToken cancellationToken)
     {
         if (await FindAsync(sync, cancellationToken) is not { } row)
             return new(Problems.NotFound("sync.unknown", $"There is no sync {sync}."));
         if (row.OwnXeroId is { } known && (row.Status == "SUCCESS" || known != xeroId))
         {
             return known == xeroId
-                ? new(null, "It has that document already.")
+                ? Done(row, xeroId, "It has that document already.")
                 : new(Problems.Conflict("adopt.has_document", $"The sync has document {known} already; an id is written once."));
         }
         if (row.Status == "RETRYING")
             return new(Problems.Conflict("sync.running", "A worker is at it right now; look again in a moment."));
+        if (onlyHeld && row.HeldFor is null)
+            return new(Problems.Conflict("sync.not_resolvable", $"Sync {sync} is not held for a person, so \"adopt\" does not fit its state; see GET /api/syncs/{sync}."));
         if (!row.IsInvoice && row.InvoiceId is null)
             return new(Problems.Conflict("adopt.invoice_first", "Its invoice is not in Xero as far as is known; settle the INVOICE sync of the same link first."));
 
@@ -122,8 +125,10 @@ sealed class DocumentAdoption(NpgsqlDataSource database, XeroConnections connect
         await audit.WriteAsync(actor, "sync.adopt", row.Id.ToString(), reason, cancellationToken, new { xeroId, released = row.HeldFor }, transaction);
         await transaction.CommitAsync(cancellationToken);
         wakes.Wake(row.Organisation);
-        return new(null, $"Xero was read: {xeroId} fits, and is the sync's document now. Nothing is sent.");
+        return Done(row, xeroId, $"Xero was read: {xeroId} fits, and is the sync's document now. Nothing is sent.");
     }
+
+    static Result Done(Row row, string xeroId, string message) => row.IsInvoice ? new(null, message, xeroId) : new(null, message, row.InvoiceId, xeroId);
 
     async Task<Row?> FindAsync(Guid sync, CancellationToken cancellationToken)
     {

@@ -64,13 +64,13 @@ static class RecoveryItemEndpoints
             case "adopt":
                 if (string.IsNullOrWhiteSpace(body.XeroId))
                     return Problems.BadRequest("resolve.invalid", "adopt needs xeroId, the id of the document in Xero.");
-                var adopted = await adoption.AdoptAsync(item.SyncId!.Value, body.XeroId.Trim(), http.User, body.Reason, cancellationToken);
+                var adopted = await adoption.AdoptAsync(item.SyncId!.Value, body.XeroId.Trim(), onlyHeld: false, http.User, body.Reason, cancellationToken);
                 if (adopted.Problem is { } refused)
                     return refused;
                 message = adopted.Message;
                 break;
             case "requeue" or "requeueWithNewNumber" or "bookAsCharged" or "markFailed":
-                var (problem, said) = await DecideAsync(item.SyncId!.Value, body, mode, database, wakes, audit, http, cancellationToken);
+                var (problem, said) = await DecideAsync(item.SyncId!.Value, body, mode, database, adoption, wakes, audit, http, cancellationToken);
                 if (problem is not null)
                     return problem;
                 message = said;
@@ -82,11 +82,12 @@ static class RecoveryItemEndpoints
     }
 
     /// <summary>The same verbs as for the sync itself. A row that is not held has nothing to release: requeue is a replay then.</summary>
-    static async Task<(ProblemHttpResult? Problem, string Message)> DecideAsync(Guid sync, ResolveBody body, RecoveryMode mode, NpgsqlDataSource database, Wakes wakes, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
+    static async Task<(ProblemHttpResult? Problem, string Message)> DecideAsync(Guid sync, ResolveBody body, RecoveryMode mode, NpgsqlDataSource database, DocumentAdoption adoption, Wakes wakes, AuditLog audit, HttpContext http,
+        CancellationToken cancellationToken)
     {
         var answer = body.Action == "requeue" && !await IsHeldAsync(database, sync, cancellationToken)
             ? await ReplayEndpoints.ReplayAsync(new(sync, null, null, body.Reason), database, wakes, mode, audit, http, cancellationToken)
-            : await ReplayEndpoints.ResolveAsync(sync, new(body.Action, body.Reason), database, wakes, audit, http, cancellationToken);
+            : await ReplayEndpoints.ResolveAsync(sync, new(body.Action, body.Reason), database, adoption, wakes, audit, http, cancellationToken);
         return answer.Result switch
         {
             ProblemHttpResult problem => (problem, ""),

@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Npgsql;
 using NpgsqlTypes;
@@ -27,9 +28,11 @@ static class ReplayEndpoints
 
     /// <param name="Action">
     /// bookAsCharged (amount or currency mismatch), requeue (any other held code, and what was marked failed by mistake), requeueWithNewNumber (an invoice
-    /// whose number is a voided document's or a stranger's) or markFailed (nothing but requeue books it any more).
+    /// whose number is a voided document's or a stranger's), adopt (the document is in Xero already: needs xeroId; Xero is read, and only the right document is
+    /// taken over) or markFailed (nothing but requeue books it any more).
     /// </param>
-    internal sealed record ResolveBody(string Action, string Reason);
+    /// <param name="XeroId">With adopt: the id of the document in Xero.</param>
+    internal sealed record ResolveBody(string Action, string Reason, string? XeroId = null);
 
     internal static async Task<Results<Accepted<ReplayView>, Ok<ReplayView>, ProblemHttpResult>> ReplayAsync(ReplayBody body, NpgsqlDataSource database, Wakes wakes, RecoveryMode mode, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
     {
@@ -84,12 +87,14 @@ static class ReplayEndpoints
         };
     }
 
-    internal static async Task<Results<Accepted<ReplayView>, Ok<ReplayView>, ProblemHttpResult>> ResolveAsync(Guid id, ResolveBody body, NpgsqlDataSource database, Wakes wakes, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
+    internal static async Task<Results<Accepted<ReplayView>, Ok<ReplayView>, ProblemHttpResult>> ResolveAsync(Guid id, ResolveBody body, NpgsqlDataSource database, DocumentAdoption adoption, Wakes wakes, AuditLog audit, HttpContext http, CancellationToken cancellationToken)
     {
         if (string.IsNullOrWhiteSpace(body.Reason))
             return Problems.BadRequest("resolve.invalid", "reason must say why.");
         if (body.Action == NewNumber.Action)
             return await NewNumber.RequeueAsync(id, body.Reason, database, wakes, audit, http.User, cancellationToken);
+        if (body.Action == "adopt")
+            return await AdoptAsync(id, body, adoption, http.User, cancellationToken);
         var allowed = body.Action switch
         {
             "bookAsCharged" => "document_number IS NOT NULL AND failure_code IN ('payment.amount_mismatch', 'payment.currency_mismatch')",
@@ -99,7 +104,7 @@ static class ReplayEndpoints
             _ => null,
         };
         if (allowed is null)
-            return Problems.BadRequest("resolve.invalid", "action must be bookAsCharged, requeue, requeueWithNewNumber or markFailed.");
+            return Problems.BadRequest("resolve.invalid", "action must be bookAsCharged, requeue, requeueWithNewNumber, adopt or markFailed.");
         var change = body.Action == "markFailed"
             ? $"failure_kind = 'PERMANENT', failure_code = '{FailureCodes.MarkedFailed}', error_message = $2, next_retry_at = NULL, released = array_append(s.released, s.failure_code)"
             : "status = 'PENDING', released = array_append(s.released, s.failure_code), failure_kind = NULL, failure_code = NULL, error_message = NULL, next_retry_at = paymentsync.now(), due_because = 'REPLAY', retry_count = 0";
@@ -107,6 +112,12 @@ static class ReplayEndpoints
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (body.Action != "markFailed" && await FormerTenantAsync(transaction, id, cancellationToken) is { } former)
             return Problems.Conflict("sync.other_tenant", $"Its document, or its invoice, is or may be in Xero tenant {former}, and the organisation is connected to another one. Connect that one again: the sync goes on there, or can be resolved.");
+        if (body.Action == "requeue")
+        {
+            await using var prepare = new NpgsqlCommand("SELECT paymentsync.prepare_requeue($1)", connection, transaction);
+            prepare.Parameters.AddWithValue(id);
+            await prepare.ExecuteNonQueryAsync(cancellationToken);
+        }
         await using var command = new NpgsqlCommand($"""
             WITH was AS (SELECT id, failure_code FROM xero_syncs WHERE id = $1 FOR UPDATE)
             UPDATE xero_syncs s SET {change} FROM was w WHERE s.id = w.id AND s.status = 'FAILED' AND {allowed.Replace("failure_code", "s.failure_code", StringComparison.Ordinal)}
@@ -143,5 +154,13 @@ static class ReplayEndpoints
             """, transaction.Connection, transaction);
         command.Parameters.AddWithValue(sync);
         return (string?)await command.ExecuteScalarAsync(cancellationToken);
+    }
+
+    static async Task<Results<Accepted<ReplayView>, Ok<ReplayView>, ProblemHttpResult>> AdoptAsync(Guid id, ResolveBody body, DocumentAdoption adoption, ClaimsPrincipal actor, CancellationToken cancellationToken)
+    {
+        if (string.IsNullOrWhiteSpace(body.XeroId))
+            return Problems.BadRequest("resolve.invalid", "adopt needs xeroId, the id of the document in Xero.");
+        var adopted = await adoption.AdoptAsync(id, body.XeroId.Trim(), onlyHeld: true, actor, body.Reason, cancellationToken);
+        return adopted.Problem is { } refused ? refused : TypedResults.Ok(new ReplayView(id, "SUCCESS", adopted.XeroInvoiceId, adopted.XeroPaymentId, adopted.Message));
     }
 }

@@ -111,6 +111,166 @@ public sealed class AdoptedPipelineTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task A_confirmation_from_before_the_adoption_leaves_a_held_row_held_and_its_organisation_can_be_set()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "FAILED", error: "Xero API 500");
+        var never = _legacy.Link();
+        _legacy.Row(never, "INVOICE", "PENDING");
+        await using var world = await AdoptedAsync();
+        (await world.PayAsync(link)).ShouldBe("COMPLETED");
+
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.PutOrganisationAsync(world.Organisation);
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Status, invoice.Code, invoice.Payment, payment.Code).ShouldBe(("FAILED", "legacy.unknown_outcome", "pi_1", "waiting.invoice"));
+        (invoice.Number, payment.Number).ShouldBe(("PL-00000000", "pi_1"));
+        invoice.Json.GetProperty("lookFor").GetProperty("amount").GetString().ShouldBe("120.00");
+        (await world.PairAsync(never)).Invoice.Code.ShouldBe("xero.no_connection", "what waits for settings goes on beside it");
+
+        await world.ConnectAsync();
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{invoice.Id}/resolve", new JsonObject { ["action"] = "requeue", ["reason"] = "looked in Xero: there is none" }, expect: 202);
+        await world.DrainAsync();
+        (await world.RowsAsync()).ShouldAllBe(row => row.Status == "SUCCESS");
+    }
+
+    [Fact]
+    public async Task A_payment_that_only_an_old_confirmation_tells_of_stays_held_however_often_the_organisation_is_set()
+    {
+        var link = _legacy.Link("REFUNDED");
+        _legacy.Row(link, "INVOICE", "SUCCESS", invoiceId: "aaaa");
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        (await world.PayAsync(link)).ShouldBe("COMPLETED");
+
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.PutOrganisationAsync(world.Organisation);
+
+        var payment = (await world.PairAsync(link)).Payment;
+        (payment.Status, payment.Code, payment.Number).ShouldBe(("FAILED", "legacy.payment_unknown", "pi_1"));
+    }
+
+    [Fact]
+    public async Task A_payment_of_an_invoice_that_is_in_Xero_waits_for_the_settings_and_not_for_its_invoice()
+    {
+        var link = _legacy.Link();
+        var invoice = _legacy.Row(link, "INVOICE", "SUCCESS", invoiceId: "to be replaced");
+        _legacy.Row(link, "PAYMENT", "PENDING");
+        await using var world = await AdoptedAsync();
+        (await world.PairAsync(link)).Payment.Code.ShouldBe("settings.missing");
+        await world.PayAsync(link);
+        await world.PutOrganisationAsync(world.Organisation, body => body["booking"]!["clearingAccounts"] = new JsonObject());
+        (await world.PairAsync(link)).Payment.ShouldSatisfyAllConditions(row => row.Status.ShouldBe("FAILED"), row => row.Code.ShouldBe("settings.clearing_account_missing"));
+
+        // The predecessor's invoice has a number of Xero's choosing.
+        var made = (await world.HumanAsync("createInvoice", new JsonObject { ["amount"] = 120, ["contactName"] = "Lee, Ann" }))["invoiceId"]!.GetValue<string>();
+        await world.Database.ExecuteAsync("ALTER TABLE xero_syncs DISABLE TRIGGER USER");
+        await world.Database.ExecuteAsync("UPDATE xero_syncs SET xero_invoice_id = $1 WHERE id = $2", made, invoice);
+        await world.Database.ExecuteAsync("ALTER TABLE xero_syncs ENABLE TRIGGER USER");
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        await world.DrainAsync();
+
+        (await world.PairAsync(link)).Payment.Status.ShouldBe("SUCCESS");
+    }
+
+    [Theory]
+    [InlineData("payment_method = NULL", "payment_method = 'STRIPE'")]
+    [InlineData("amount = 0", "amount = 120")]
+    public async Task What_its_link_lacked_is_booked_by_a_persons_order_once_the_link_has_it(string lacking, string mended)
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "PENDING");
+        var database = await server.CreateEmptyDatabaseAsync();
+        await _legacy.FillAsync(database.ConnectionString);
+        await database.ExecuteAsync($"UPDATE payment_links SET {lacking}");
+        await LegacyDatabase.AdoptAsync(database);
+        await TestSchema.MakeClockMoveableAsync(database.ConnectionString);
+        await using var world = await World.StartAsync(server, connected: false, adopted: (database, _legacy.Organisation));
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        var row = (await world.RowsAsync(link)).ShouldHaveSingleItem();
+        row.Code.ShouldBe("legacy.incomplete");
+        var order = new JsonObject { ["action"] = "requeue", ["reason"] = "the link is paid, and complete now" };
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{row.Id}/resolve", order, expect: 409);
+
+        await world.Database.ExecuteAsync($"UPDATE payment_links SET {mended}");
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{row.Id}/resolve", order, expect: 202);
+        await world.DrainAsync();
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Status, invoice.Amount, payment.Status, payment.Amount).ShouldBe(("SUCCESS", 120, "SUCCESS", 120), "an invoice alone would stay unpaid");
+    }
+
+    [Fact]
+    public async Task What_was_tried_and_is_in_Xero_is_adopted_by_the_sync_s_own_id()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "INVOICE", "FAILED", error: "Xero API 500");
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        var (invoice, payment) = await world.PairAsync(link);
+        var made = (await world.HumanAsync("createInvoice", new JsonObject { ["amount"] = 120, ["contactName"] = "Lee, Ann" }))["invoiceId"]!.GetValue<string>();
+        var other = (await world.HumanAsync("createInvoice", new JsonObject { ["amount"] = 99, ["contactName"] = "Lee, Ann" }))["invoiceId"]!.GetValue<string>();
+        async Task<JsonNode> AdoptAsync(Row sync, int expect, string? xeroId) =>
+            await world.SendAsync(HttpMethod.Post, $"/api/syncs/{sync.Id}/resolve", new JsonObject { ["action"] = "adopt", ["reason"] = "found it in Xero", ["xeroId"] = xeroId }, expect);
+
+        await AdoptAsync(invoice, 400, null);
+        (await AdoptAsync(invoice, 409, other))["code"]!.GetValue<string>().ShouldBe("adopt.differs");
+        (await AdoptAsync(payment, 409, made))["code"]!.GetValue<string>().ShouldBe("sync.not_resolvable", "it waits for its invoice, not for a person");
+        var adopted = await AdoptAsync(invoice, 200, made);
+        (adopted["status"]!.GetValue<string>(), adopted["xeroInvoiceId"]!.GetValue<string>()).ShouldBe(("SUCCESS", made));
+        await AdoptAsync(invoice, 200, made);
+        await world.DrainAsync();
+
+        var pair = await world.PairAsync(link);
+        (pair.Invoice.InvoiceId, pair.Payment.Status).ShouldBe((made, "SUCCESS"));
+        (await world.CallsAsync("PUT /Invoices"), await world.CallsAsync("PUT /Payments")).ShouldBe((0, 1));
+        (await world.Database.QueryAsync("SELECT target || ' ' || reason FROM paymentsync.audit_log WHERE action = 'sync.adopt'", reader => reader.GetString(0))).ShouldBe([$"{invoice.Id} found it in Xero"]);
+    }
+
+    [Fact]
+    public async Task Of_several_payments_that_were_booked_before_a_person_names_the_one_that_stays()
+    {
+        var link = _legacy.Link();
+        var invoice = _legacy.Row(link, "INVOICE", "SUCCESS", invoiceId: "to be replaced");
+        _legacy.Row(link, "PAYMENT", "FAILED", paymentId: "one", error: "Xero API 500");
+        _legacy.Row(link, "PAYMENT", "FAILED", paymentId: "two", error: "Xero API 500");
+        var kept = _legacy.Row(link, "PAYMENT", "PENDING");
+        await using var world = await AdoptedAsync();
+        var made = (await world.HumanAsync("createInvoice", new JsonObject { ["amount"] = 120, ["contactName"] = "Lee, Ann" }))["invoiceId"]!.GetValue<string>();
+        var paid = (await world.HumanAsync("payInvoice", new JsonObject { ["invoiceId"] = made, ["amount"] = 120 }))["paymentId"]!.GetValue<string>();
+        await world.Database.ExecuteAsync("ALTER TABLE xero_syncs DISABLE TRIGGER USER");
+        await world.Database.ExecuteAsync("UPDATE xero_syncs SET xero_invoice_id = $1 WHERE id = $2", made, invoice);
+        await world.Database.ExecuteAsync("ALTER TABLE xero_syncs ENABLE TRIGGER USER");
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+
+        var item = (await world.GetAsync("/api/recovery/items?status=OPEN"))["items"]!.AsArray().ShouldHaveSingleItem()!;
+        (item["kind"]!.GetValue<string>(), item["syncId"]!.GetValue<Guid>()).ShouldBe(("legacy.duplicate_documents", kept));
+        item["message"]!.GetValue<string>().ShouldEndWith("several payments in Xero. Remove all but one there, then adopt the id that stays.");
+        await world.SendAsync(HttpMethod.Post, $"/api/recovery/items/{item["id"]}/resolve", new JsonObject { ["action"] = "adopt", ["reason"] = "removed the other", ["xeroId"] = paid }, expect: 200);
+
+        (await world.PairAsync(link)).Payment.ShouldSatisfyAllConditions(row => row.Status.ShouldBe("SUCCESS"), row => row.PaymentId.ShouldBe(paid));
+        (await world.CallsAsync("PUT /Payments")).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task An_invoice_that_only_its_payment_proves_is_on_the_work_list_though_it_had_no_row()
+    {
+        var link = _legacy.Link();
+        _legacy.Row(link, "PAYMENT", "SUCCESS", paymentId: "bbbb");
+        await using var world = await AdoptedAsync();
+
+        var invoice = (await world.PairAsync(link)).Invoice;
+        invoice.Code.ShouldBe("legacy.unknown_outcome");
+        var item = (await world.GetAsync("/api/recovery/items?status=OPEN"))["items"]!.AsArray().ShouldHaveSingleItem()!;
+        (item["kind"]!.GetValue<string>(), item["syncId"]!.GetValue<Guid>(), item["message"]!.GetValue<string>()).ShouldBe(("legacy.unknown_outcome", invoice.Id, invoice.Message!));
+    }
+
+    [Fact]
     public async Task An_invoice_whose_id_only_an_archived_row_holds_is_looked_up_by_that_id_and_then_paid()
     {
         var link = _legacy.Link();

@@ -134,6 +134,12 @@ sealed class LegacyDatabase
         return ([.. fates.Select(fate => $"{fate.Link} {fate.Type} {(fate.Id is { } id ? id : "made")} {fate.Becomes} {fate.XeroId}").Order(StringComparer.Ordinal)], [.. Rows.Where(row => !kept.Contains(row.Id))]);
     }
 
+    public IReadOnlyList<string> ExpectedItems()
+    {
+        var rows = Rows.ToLookup(row => row.Link);
+        return [.. Links.Where(link => rows.Contains(link.Id)).SelectMany(link => LegacyModel.Items(link, [.. rows[link.Id]])).Order(StringComparer.Ordinal)];
+    }
+
     public static async Task<IReadOnlyList<string>> FoundAsync(PostgresDatabase database) => [.. (await database.QueryAsync("""
         SELECT s.payment_link_id, s.sync_type::text, CASE WHEN b.sync_id IS NOT NULL AND b.status IS NULL THEN 'made' ELSE s.id::text END, CASE WHEN s.status = 'SUCCESS' THEN 'SUCCESS' ELSE s.failure_code END,
                CASE s.sync_type WHEN 'INVOICE' THEN s.xero_invoice_id ELSE s.xero_payment_id END

@@ -65,6 +65,20 @@ static class LegacyModel
             yield return new Fate(payment?.Id, link.Id, "PAYMENT", paymentBecomes, Id(payment?.PaymentId) ?? (paymentIds.Count == 1 ? paymentIds[0] : null));
     }
 
+    /// <summary>What the work list must say of a link: each item is about one row, there or made.</summary>
+    public static IEnumerable<string> Items(LegacyLink link, IReadOnlyList<LegacyRow> rows)
+    {
+        foreach (var fate in Fates(link, rows))
+        {
+            if (rows.Select(row => Id(fate.Type == "INVOICE" ? row.InvoiceId : row.PaymentId)).OfType<string>().Distinct(StringComparer.Ordinal).Count() > 1)
+                yield return $"{link.Id} {fate.Type} legacy.duplicate_documents";
+            if (fate.Becomes == "legacy.unknown_outcome")
+                yield return $"{link.Id} {fate.Type} legacy.unknown_outcome";
+            if (fate is { Becomes: "SUCCESS", XeroId: null })
+                yield return $"{link.Id} {fate.Type} legacy.success_without_id";
+        }
+    }
+
     /// <summary>A document that rows of several links name is nobody's for sure: such a row is marked, and does not go on.</summary>
     public static IReadOnlyList<Fate> Shared(IReadOnlyList<Fate> fates)
     {

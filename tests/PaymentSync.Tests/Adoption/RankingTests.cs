@@ -31,6 +31,10 @@ public sealed class RankingTests(PostgresServer server)
             return $"{row.Id} {group.ToList().IndexOf(row) + 1} {group[0].Id}";
         }).Order(StringComparer.Ordinal));
 
+        // Items about documents of several links are another statement's.
+        var items = await database.QueryAsync("SELECT s.payment_link_id || ' ' || s.sync_type || ' ' || i.kind FROM paymentsync.recovery_items i JOIN xero_syncs s ON i.subject = 'sync:' || s.id AND i.sync_id = s.id WHERE i.kind <> 'legacy.shared_id'", reader => reader.GetString(0));
+        items.Order(StringComparer.Ordinal).ShouldBe(legacy.ExpectedItems());
+
         // The ids before are the ids of the table and of the archive's whole rows.
         var ids = await database.QueryAsync("""
             SELECT DISTINCT id FROM (SELECT xero_invoice_id AS id FROM xero_syncs UNION SELECT xero_payment_id FROM xero_syncs

@@ -93,6 +93,8 @@ public sealed class CommandTests(PostgresServer server)
     [InlineData("replay", "not-an-id", "--reason", "x")]
     [InlineData("replay", "00000000-0000-0000-0000-000000000000")]
     [InlineData("resolve", "00000000-0000-0000-0000-000000000000", "forget", "--reason", "x")]
+    [InlineData("resolve", "00000000-0000-0000-0000-000000000000", "adopt", "--reason", "x")]
+    [InlineData("resolve", "00000000-0000-0000-0000-000000000000", "requeue", "--xero-id", "x", "--reason", "x")]
     [InlineData("events", "resolve", "00000000-0000-0000-0000-000000000000", "attach", "--reason", "x")]
     [InlineData("status", "--url", "ftp://127.0.0.1")]
     public async Task Wrong_usage_is_exit_code_2_and_says_how_it_is_right(params string[] arguments)
