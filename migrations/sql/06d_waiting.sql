@@ -42,14 +42,17 @@ BEGIN
     BEGIN
       PERFORM paymentsync.know_contact(waiting);
       UPDATE public.xero_syncs s
-         SET document_number = d.document_number, request_payload = d.payload,
-             status = (CASE WHEN d.sync_type = 'PAYMENT' OR d.hold IS NULL THEN 'PENDING' ELSE 'FAILED' END)::"XeroSyncStatus",
-             failure_kind = CASE WHEN d.hold IS NOT NULL THEN 'NEEDS_ACTION' END,
-             failure_code = CASE WHEN d.sync_type = 'PAYMENT' THEN 'waiting.invoice' ELSE d.hold END,
-             error_message = d.message,
-             due_because = 'RESUME',
-             next_retry_at = CASE WHEN d.sync_type = 'INVOICE' AND d.hold IS NULL THEN paymentsync.now() END
+         SET document_number = d.document_number,
+             request_payload = CASE WHEN w.request_payload ? 'lookFor' THEN d.payload || jsonb_build_object('lookFor', w.request_payload -> 'lookFor') ELSE d.payload END,
+             status = (CASE WHEN h.held THEN s.status::text WHEN d.sync_type = 'PAYMENT' OR d.hold IS NULL THEN 'PENDING' ELSE 'FAILED' END)::"XeroSyncStatus",
+             failure_kind = CASE WHEN h.held THEN s.failure_kind WHEN d.hold IS NOT NULL THEN 'NEEDS_ACTION' END,
+             failure_code = CASE WHEN h.held THEN s.failure_code WHEN d.sync_type = 'PAYMENT' THEN 'waiting.invoice' ELSE d.hold END,
+             error_message = CASE WHEN h.held THEN s.error_message ELSE d.message END,
+             due_because = CASE WHEN h.held THEN s.due_because ELSE 'RESUME' END,
+             next_retry_at = CASE WHEN NOT h.held AND d.sync_type = 'INVOICE' AND d.hold IS NULL THEN paymentsync.now() END
         FROM public.xero_syncs w
+        -- What an adoption held gets its document too, so that a person can requeue it; settings release nothing.
+        CROSS JOIN LATERAL (SELECT paymentsync.stays_held(w.status, w.failure_code, w.released) AS held) h
         CROSS JOIN LATERAL paymentsync.documents(w.payment_link_id, w.provider, w.provider_payment_id, w.amount, w.currency::text, (w.request_payload ->> 'occurredAt')::timestamptz) d
        WHERE w.payment_link_id = waiting AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND w.provider_payment_id IS NOT NULL
          AND w.sync_type = d.sync_type AND s.id = w.id;
