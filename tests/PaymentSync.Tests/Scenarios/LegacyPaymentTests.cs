@@ -172,4 +172,71 @@ public sealed class LegacyPaymentTests(PostgresServer server)
         (await PaymentAsync(world, link)).ShouldSatisfyAllConditions(row => row.Status.ShouldBe("FAILED"), row => row.Code.ShouldBe("legacy.payment_unknown"), row => row.DueAt.ShouldBeNull());
         (await world.CallsAsync("PUT /Payments")).ShouldBe(0);
     }
+
+    [Fact]
+    public async Task One_payment_on_an_invoice_that_two_links_name_is_nobodys_and_holds_up_no_other_row()
+    {
+        await using var world = await World.StartAsync(server);
+        var (one, invoice) = await AdoptedAsync(world);
+        await world.AsWriterAsync("UPDATE xero_syncs SET shared_id = xero_invoice_id WHERE payment_link_id = $1 AND sync_type = 'INVOICE'", one);
+        var (other, _) = await AdoptedAsync(world, known: invoice);
+        await PayAsync(world, invoice, "STRIPE: pi_old", 120);
+        var (third, its) = await AdoptedAsync(world);
+        var paid = await PayAsync(world, its, "STRIPE: pi_third", 120);
+        await LookAsync(world);
+
+        (await PaymentAsync(world, third)).ShouldSatisfyAllConditions(row => row.Status.ShouldBe("SUCCESS"), row => row.PaymentId.ShouldBe(paid));
+        foreach (var link in new[] { one, other })
+        {
+            (await PaymentAsync(world, link)).ShouldSatisfyAllConditions(row => row.Status.ShouldBe("FAILED"), row => row.Code.ShouldBe("legacy.payment_unknown"), row => row.DueAt.ShouldBeNull(),
+                row => row.Message!.ShouldContain("pi_old"), row => row.Message!.ShouldContain($"{one}"), row => row.Message!.ShouldContain($"{other}"));
+        }
+        await world.AdvanceAsync(TimeSpan.FromHours(1));
+        await LookAsync(world);
+        (await world.CallsAsync("GET /Invoices")).ShouldBe(1, "one look");
+    }
+
+    [Fact]
+    public async Task A_payment_that_is_another_rows_already_is_not_adopted_and_holds_up_no_other_row()
+    {
+        await using var world = await World.StartAsync(server);
+        var (done, _) = await AdoptedAsync(world);
+        var (link, invoice) = await AdoptedAsync(world);
+        var paid = await PayAsync(world, invoice, "STRIPE: pi_old", 120);
+        await world.ForceAsync($"UPDATE xero_syncs SET status = 'SUCCESS', xero_payment_id = {paid}, failure_kind = NULL, failure_code = NULL, error_message = NULL WHERE payment_link_id = {done} AND sync_type = 'PAYMENT'");
+        var (third, its) = await AdoptedAsync(world);
+        await PayAsync(world, its, "STRIPE: pi_third", 120);
+        await LookAsync(world);
+
+        (await PaymentAsync(world, third)).Status.ShouldBe("SUCCESS");
+        (await PaymentAsync(world, link)).ShouldSatisfyAllConditions(row => row.Status.ShouldBe("FAILED"), row => row.Code.ShouldBe("legacy.payment_unknown"), row => row.DueAt.ShouldBeNull(),
+            row => row.Message!.ShouldContain($"{link}"), row => row.Message!.ShouldContain($"{done}"), row => row.Message!.ShouldContain(paid!));
+    }
+
+    [Fact]
+    public async Task An_id_that_cannot_be_one_is_not_asked_for_and_holds_up_no_other_row()
+    {
+        await using var world = await World.StartAsync(server, settings: new(StringComparer.Ordinal) { ["Xero:BatchSize"] = "2" });
+        var (bad, _) = await AdoptedAsync(world, known: "sim_1", sync: Guid.Parse("00000000-0000-0000-0000-000000000001"));
+        var (alone, _) = await AdoptedAsync(world, known: "sim_2", sync: Guid.Parse("00000000-0000-0000-0000-000000000002"));
+        var good = new List<Guid>();
+        for (var number = 0; number < 3; number++)
+        {
+            var (link, invoice) = await AdoptedAsync(world);
+            await PayAsync(world, invoice, $"STRIPE: pi_{number}", 120);
+            good.Add(link);
+        }
+        await LookAsync(world);
+
+        foreach (var link in good)
+            (await PaymentAsync(world, link)).Status.ShouldBe("SUCCESS");
+        foreach (var link in new[] { bad, alone })
+            (await PaymentAsync(world, link)).ShouldSatisfyAllConditions(row => row.Status.ShouldBe("FAILED"), row => row.Code.ShouldBe("legacy.payment_unknown"), row => row.Message!.ShouldContain("sim_"));
+        (await world.CallsAsync("GET /Invoices")).ShouldBe(2);
+        await world.AdvanceAsync(TimeSpan.FromHours(1));
+        await LookAsync(world);
+        (await world.CallsAsync("GET /Invoices")).ShouldBe(2, "nothing is left to be looked up");
+        (await world.Database.ScalarAsync<long>("SELECT count(*) FROM paymentsync.call_slots WHERE answered_at IS NULL")).ShouldBe(0, "no slot is left behind");
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{(await PaymentAsync(world, bad)).Id}/resolve", new JsonObject { ["action"] = "markFailed", ["reason"] = "booked by hand" }, expect: 200);
+    }
 }
