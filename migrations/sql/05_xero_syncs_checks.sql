@@ -5,7 +5,12 @@ CREATE OR REPLACE FUNCTION paymentsync.is_held(code text) RETURNS boolean LANGUA
      OR code IN ('link.cancelled', 'xero.total_differs', 'xero.document_voided', 'xero.tenant_changed'), false) $$;
 COMMENT ON FUNCTION paymentsync.is_held(text) IS 'Codes that only a person''s resolve, with a reason, makes due again.';
 
-CREATE FUNCTION paymentsync.awaits_confirmation(code text, payload jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION paymentsync.stays_held(of_status "XeroSyncStatus", code text, released text[]) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT paymentsync.is_held(code) AND (of_status = 'FAILED' OR (of_status = 'RETRYING' AND NOT coalesce(code = ANY (released), false))) $$;
+COMMENT ON FUNCTION paymentsync.stays_held("XeroSyncStatus", text, text[]) IS
+  'Rows that are held, those included that are claimed for a look and were not released by a person: when that worker is gone they are held as before, never due.';
+
+CREATE OR REPLACE FUNCTION paymentsync.awaits_confirmation(code text, payload jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
   AS $$ SELECT coalesce(code = 'waiting.confirmation' OR (code = 'legacy.incomplete' AND payload ? 'awaitsConfirmation'), false) $$;
 COMMENT ON FUNCTION paymentsync.awaits_confirmation(text, jsonb) IS 'Rows that the host application inserted and no confirmation has completed, those included that are held for it.';
 

@@ -88,6 +88,11 @@ BEGIN
      AND (NEW.status <> OLD.status OR NEW.failure_code IS DISTINCT FROM OLD.failure_code) THEN
     RAISE EXCEPTION 'xero_syncs %: % is released by a person only', OLD.id, OLD.failure_code USING ERRCODE = 'PS018';
   END IF;
+  -- The look ends in the document that it found, or in the same hold; a lost one releases nothing.
+  IF OLD.status = 'RETRYING' AND paymentsync.stays_held(OLD.status, OLD.failure_code, NEW.released)
+     AND NOT (NEW.status = 'SUCCESS' OR (NEW.status IN ('RETRYING', 'FAILED') AND NEW.failure_code IS NOT DISTINCT FROM OLD.failure_code)) THEN
+    RAISE EXCEPTION 'xero_syncs %: % is released by a person only', OLD.id, OLD.failure_code USING ERRCODE = 'PS018';
+  END IF;
   NEW.updated_at := paymentsync.now();
   RETURN NEW;
 END $$;

@@ -10,6 +10,7 @@ static class Decisions
 
     public static RecoveryDecision Of(Finding found, TimeSpan timeout) => found switch
     {
+        { Kind: Kinds.LeaseExpired, IsHeld: true } => Resume("Whoever looked it up in Xero is gone: it is held as before, and looked up again."),
         { Kind: Kinds.LeaseExpired or Kinds.NotDue, MayBeInXero: false } when found.FirstTryAgo >= timeout =>
             new(RecoveryAction.MARK_FAILED, $"It was never sent, and recovery has tried to bring it back for {Hours(timeout)}. Look at its attempts, mend the cause, then replay."),
         { Kind: Kinds.LeaseExpired, OpenRequestId: not null } => Resume("Its worker is gone, and a request of it is open: it is looked up before anything is sent."),

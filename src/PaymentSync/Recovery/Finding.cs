@@ -47,9 +47,10 @@ abstract record JournalAnswer
 /// <param name="Tries">How often recovery brought it back for this reason within <c>Recovery:Timeout</c>.</param>
 /// <param name="FirstTryAgo">How long ago recovery first did so since a worker last finished a try; null: never.</param>
 /// <param name="KnownXeroId">For <see cref="Kinds.InvoiceBehindPayment"/>: the invoice that the payment is on.</param>
+/// <param name="IsHeld">Only a person releases it: brought back, it is held as before.</param>
 sealed record Finding(string Kind, string Subject, Guid? SyncId = null, Guid? PaymentLinkId = null, Guid? EventId = null, Guid? OrganisationId = null, string? SyncType = null, string? Status = null,
     string? FailureCode = null, int Attempt = 0, DateTime UpdatedAt = default, Guid? OpenRequestId = null, string? OwnXeroId = null, bool WasSent = false, int Tries = 0, TimeSpan? FirstTryAgo = null,
-    string? KnownXeroId = null)
+    string? KnownXeroId = null, bool IsHeld = false)
 {
     public JournalAnswer Journal { get; init; } = new JournalAnswer.Nothing();
     public bool MayBeInXero => OpenRequestId is not null || OwnXeroId is not null || WasSent;

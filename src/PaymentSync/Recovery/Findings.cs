@@ -26,5 +26,5 @@ static class Findings
 
     static Finding Read(NpgsqlDataReader reader, string kind) => new(kind, reader.GetString(0), reader.NullableValue<Guid>(1), reader.NullableValue<Guid>(2), reader.NullableValue<Guid>(3),
         reader.NullableValue<Guid>(4), reader.Nullable<string>(5), reader.Nullable<string>(6), reader.Nullable<string>(7), reader.GetInt32(8), reader.GetDateTime(9), reader.NullableValue<Guid>(10),
-        reader.Nullable<string>(11), reader.GetBoolean(12), reader.GetInt32(13), reader.NullableValue<TimeSpan>(14), reader.Nullable<string>(15));
+        reader.Nullable<string>(11), reader.GetBoolean(12), reader.GetInt32(13), reader.NullableValue<TimeSpan>(14), reader.Nullable<string>(15), reader.GetBoolean(16));
 }

@@ -15,7 +15,8 @@ static class RowActions
     /// <summary>The rows that still are as judged, locked in id order as every statement about several rows does; a try whose worker is gone gets its attempt.</summary>
     const string Judged = """
         WITH judged AS MATERIALIZED (
-          SELECT s.id, s.status AS before, s.attempt, s.lease_owner, s.updated_at, s.open_request_id, s.organization_id, s.created_at FROM xero_syncs s JOIN unnest($1, $2, $3) AS m (id, attempt, seen) ON s.id = m.id
+          SELECT s.id, s.status AS before, s.attempt, s.lease_owner, s.updated_at, s.open_request_id, s.organization_id, s.created_at, paymentsync.stays_held(s.status, s.failure_code, s.released) AS held
+            FROM xero_syncs s JOIN unnest($1, $2, $3) AS m (id, attempt, seen) ON s.id = m.id
            WHERE s.attempt = m.attempt AND s.updated_at = m.seen AND s.status <> 'SUCCESS' AND (s.status <> 'RETRYING' OR s.lease_expires_at < (SELECT paymentsync.now()))
            ORDER BY s.id FOR UPDATE OF s SKIP LOCKED),
         lost AS (
@@ -25,16 +26,19 @@ static class RowActions
           ON CONFLICT (sync_id, attempt) DO NOTHING)
         """;
 
-    /// <summary>Makes rows due, wave after wave for each organisation; the rows of one open request stay together, so that one look-up serves them all.</summary>
+    /// <summary>
+    /// Makes rows due, wave after wave for each organisation; the rows of one open request stay together, so that one look-up serves them all.
+    /// What is held stays so: only the claim of a worker that is gone is taken from it.
+    /// </summary>
     /// <param name="before">How many this run made due already: their waves come first.</param>
     public static Task<HashSet<Guid>> ResumeAsync(NpgsqlTransaction transaction, IReadOnlyCollection<Finding> found, int maxConcurrent, int before, CancellationToken cancellationToken) =>
         ChangeAsync(transaction, found, $"""
             {Judged}, placed AS (
-              SELECT j.id, coalesce(j.open_request_id, j.id) AS together, ($4 + row_number() OVER (PARTITION BY j.organization_id ORDER BY j.created_at, j.id) - 1) / $5 AS wave FROM judged j),
-            paced AS (SELECT p.id, min(p.wave) OVER (PARTITION BY p.together) AS wave FROM placed p)
+              SELECT j.id, j.held, coalesce(j.open_request_id, j.id) AS together, ($4 + row_number() OVER (PARTITION BY j.organization_id ORDER BY j.created_at, j.id) - 1) / $5 AS wave FROM judged j),
+            paced AS (SELECT p.id, p.held, min(p.wave) OVER (PARTITION BY p.together) AS wave FROM placed p)
             UPDATE xero_syncs s
-               SET status = CASE WHEN s.status = 'RETRYING' THEN 'PENDING' ELSE s.status END, lease_owner = NULL, lease_expires_at = NULL,
-                   next_retry_at = (SELECT paymentsync.now()) + p.wave * $6, due_because = 'RESUME',
+               SET status = CASE WHEN p.held THEN 'FAILED' WHEN s.status = 'RETRYING' THEN 'PENDING' ELSE s.status END, lease_owner = NULL, lease_expires_at = NULL,
+                   next_retry_at = CASE WHEN NOT p.held THEN (SELECT paymentsync.now()) + p.wave * $6 END, due_because = CASE WHEN NOT p.held THEN 'RESUME' END,
                    failure_code = CASE WHEN s.failure_code = '{FailureCodes.WaitingForInvoice}' THEN NULL ELSE s.failure_code END
               FROM paced p WHERE s.id = p.id
             RETURNING s.id

@@ -13,14 +13,15 @@ static class Scans
     const string Own = "(CASE s.sync_type WHEN 'INVOICE' THEN s.xero_invoice_id ELSE s.xero_payment_id END)";
     const string Now = "(SELECT paymentsync.now())";
     const string Resting = "s.status IN ('PENDING', 'FAILED') AND s.next_retry_at IS NULL";
-    const string NotHeld = "NOT (s.status = 'FAILED' AND paymentsync.is_held(s.failure_code))";
+    const string Held = "paymentsync.stays_held(s.status, s.failure_code, s.released)";
+    const string NotHeld = $"NOT {Held}";
     const string GoneWorker = $"(s.status = 'RETRYING' AND s.lease_expires_at < {Now})";
     const string Unbuilt = "s.status <> 'SUCCESS' AND (s.document_number IS NULL OR s.amount IS NULL OR s.currency IS NULL OR NOT paymentsync.document_is_readable(s.sync_type, s.request_payload))";
     const string Built = "s.document_number IS NOT NULL";
 
     static Scan Syncs(string kind, string where, string with = "", string known = "NULL::text") => new(kind, $"""
         SELECT 'sync:' || s.id, s.id, s.payment_link_id, NULL::uuid, s.organization_id, s.sync_type::text, s.status::text, s.failure_code, s.attempt, s.updated_at, s.open_request_id,
-               {Own}, s.tenant_id IS NOT NULL, t.tries, t.first_ago, {known}
+               {Own}, s.tenant_id IS NOT NULL, t.tries, t.first_ago, {known}, {Held}
           FROM xero_syncs s {with}
           CROSS JOIN LATERAL (
             SELECT count(*) FILTER (WHERE i.created_at > {Now} - $1)::int AS tries,
@@ -33,7 +34,7 @@ static class Scans
     static string NobodyHas(string kind, string subject) => $"NOT EXISTS (SELECT 1 FROM paymentsync.recovery_items known WHERE known.kind = '{kind}' AND known.subject = {subject} AND known.status = 'OPEN')";
 
     static Scan Others(string kind, string subject, string from, string link = "NULL::uuid", string @event = "NULL::uuid", string organisation = "NULL::uuid", string tries = "0") => new(kind, $"""
-        SELECT {subject}, NULL::uuid, {link}, {@event}, {organisation}, NULL::text, NULL::text, NULL::text, 0, {Now}, NULL::uuid, NULL::text, false, {tries}, $1::interval - $1::interval, NULL::text
+        SELECT {subject}, NULL::uuid, {link}, {@event}, {organisation}, NULL::text, NULL::text, NULL::text, 0, {Now}, NULL::uuid, NULL::text, false, {tries}, $1::interval - $1::interval, NULL::text, false
           FROM {from} AND {NobodyHas(kind, subject)}
          LIMIT $2
         """);
@@ -41,7 +42,7 @@ static class Scans
     public static readonly IReadOnlyList<Scan> All =
     [
         Others(Kinds.RunUnfinished, "'report:' || r.id", $"paymentsync.recovery_reports r WHERE r.ended_at IS NULL AND r.started_at < {Now} - interval '10 minutes'"),
-        Syncs(Kinds.DocumentMissing, $"{Unbuilt} AND s.document_number IS NULL AND (s.next_retry_at IS NOT NULL OR (s.status = 'PENDING' AND s.failure_code IS NULL) OR {GoneWorker})"),
+        Syncs(Kinds.DocumentMissing, $"{Unbuilt} AND s.document_number IS NULL AND (s.next_retry_at IS NOT NULL OR (s.status = 'PENDING' AND s.failure_code IS NULL) OR ({GoneWorker} AND {NotHeld}))"),
         Syncs(Kinds.DocumentUnreadable, $"{Unbuilt} AND s.document_number IS NOT NULL AND {NotHeld} AND (s.status <> 'RETRYING' OR {GoneWorker})"),
         Syncs(Kinds.LeaseExpired, GoneWorker),
         Others(Kinds.RequestUnfinished, "'request:' || r.id", $"""

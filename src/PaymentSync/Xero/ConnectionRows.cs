@@ -6,6 +6,7 @@ namespace PaymentSync.Xero;
 /// <summary>What a change of the connection means for the organisation's rows. Each runs inside the transaction of that change.</summary>
 static class ConnectionRows
 {
+    const string StaysHeld = "paymentsync.stays_held(s.status, s.failure_code, s.released)";
     const string WaitsForConnection = $"'{FailureCodes.NoConnection}', '{FailureCodes.Unauthorised}', '{FailureCodes.Forbidden}'";
 
     /// <summary>
@@ -45,7 +46,7 @@ static class ConnectionRows
             WITH there AS (
               SELECT s.id, coalesce(s.tenant_id, i.tenant_id, $2) AS tenant
                 FROM xero_syncs s LEFT JOIN xero_syncs i ON i.payment_link_id = s.payment_link_id AND i.sync_type = 'INVOICE'
-               WHERE s.organization_id = $1 AND s.status <> 'SUCCESS' AND NOT (s.status = 'FAILED' AND paymentsync.is_held(s.failure_code))
+               WHERE s.organization_id = $1 AND s.status <> 'SUCCESS' AND NOT {StaysHeld}
                  AND coalesce(s.xero_invoice_id, s.xero_payment_id, s.open_request_id::text, i.xero_invoice_id, i.open_request_id::text) IS NOT NULL),
             held AS (
               UPDATE xero_syncs s
@@ -54,7 +55,10 @@ static class ConnectionRows
                 FROM there t WHERE s.id = t.id AND s.status <> 'SUCCESS' AND t.tenant <> $3
               RETURNING s.id),
             taken AS (
-              UPDATE xero_syncs s SET status = 'PENDING', next_retry_at = (SELECT paymentsync.now()), due_because = 'RESUME', lease_owner = NULL, lease_expires_at = NULL
+              UPDATE xero_syncs s
+                 SET status = CASE WHEN {StaysHeld} THEN 'FAILED'::"XeroSyncStatus" ELSE 'PENDING' END,
+                     next_retry_at = CASE WHEN NOT {StaysHeld} THEN (SELECT paymentsync.now()) END,
+                     due_because = CASE WHEN NOT {StaysHeld} THEN 'RESUME' END, lease_owner = NULL, lease_expires_at = NULL
                WHERE s.organization_id = $1 AND s.status = 'RETRYING' AND s.id NOT IN (SELECT t.id FROM there t WHERE t.tenant <> $3)
               RETURNING s.id),
             lost AS (

@@ -10,11 +10,18 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
     const int PageSize = 100;
     const int MostNotShown = 3;
 
+    /// <summary>Whether Xero can be asked for it. It refuses a whole list for one id that cannot be one, and rows of an adopted database may have any text there.</summary>
+    public static bool IsId(string id) => Guid.TryParseExact(id, "D", out _);
+
+    /// <summary>Why Xero is not asked, and what to do.</summary>
+    public static string NoId(string id) =>
+        $"Its invoice is known as \"{id}\", which is no id of Xero's, so Xero cannot be asked and nothing is sent. Find out what is in Xero, book by hand what is missing, then mark this sync failed.";
+
     /// <summary>Invoices by their ids where known, else by our numbers: one call each way, at most 50 rows.</summary>
     public async Task VerifyInvoicesAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs, CallSlot slot, CancellationToken stopping)
     {
         CallSlot? next = slot;
-        foreach (var group in syncs.GroupBy(sync => sync.XeroInvoiceId is not null).Select(group => group.ToList()))
+        foreach (var group in (await SettleWithoutIdAsync(session, syncs)).GroupBy(sync => sync.XeroInvoiceId is not null).Select(group => group.ToList()))
         {
             next ??= await session.ReserveAsync(forLook: true, stopping);
             if (next is null)
@@ -31,6 +38,8 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
             }
             await CompleteAsync(session, group.Select(sync => JudgeInvoice(session, sync, read)));
         }
+        if (next is not null)
+            await session.GiveBackAsync(next);
     }
 
     /// <summary>
@@ -39,15 +48,21 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
     /// <returns>The payments that may be sent: their invoice is open, carries nothing yet, and no request of theirs is.</returns>
     public async Task<List<ClaimedSync>> ReadForPaymentsAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs, CallSlot slot, CancellationToken stopping)
     {
-        var read = await ReadAsync(session, syncs.Select(sync => sync.XeroInvoiceId!), slot, stopping);
+        var askable = await SettleWithoutIdAsync(session, syncs);
+        if (askable.Count == 0)
+        {
+            await session.GiveBackAsync(slot);
+            return [];
+        }
+        var read = await ReadAsync(session, askable.Select(sync => sync.XeroInvoiceId!), slot, stopping);
         if (read.Failure is { } failure)
         {
-            await CompleteAsync(session, syncs.GroupBy(sync => sync.MustLookFirst).SelectMany(group => outcomes.Failed([.. group], "look", group.Key ? failure : Unsent(failure), settles: false)));
+            await CompleteAsync(session, askable.GroupBy(sync => sync.MustLookFirst).SelectMany(group => outcomes.Failed([.. group], "look", group.Key ? failure : Unsent(failure), settles: false)));
             return [];
         }
         foreach (var invoice in read.Invoices.Where(invoice => invoice.Id is not null))
             session.Saw(invoice);
-        return await SettleFromSeenAsync(session, syncs, read.IsWhole);
+        return await SettleFromSeenAsync(session, askable, read.IsWhole);
     }
 
     /// <summary>Judges payments by their invoices as this drain has read them; completes those that are settled by that.</summary>
@@ -90,6 +105,16 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
     public sealed record Read(IReadOnlyList<XeroInvoice> Invoices, bool IsWhole, Failure? Failure);
 
     static Failure NotReadable => new(FailureKind.UNCERTAIN, FailureCodes.LookFailed, "Xero could not be read, so it is not known whether the document is there. It is looked up again.");
+
+    /// <summary>Rows whose invoice is known by what is no id of Xero's are left to a person; the others that travel with them are asked for without them.</summary>
+    /// <returns>The others.</returns>
+    async Task<IReadOnlyList<ClaimedSync>> SettleWithoutIdAsync(XeroSession session, IReadOnlyList<ClaimedSync> syncs)
+    {
+        var askable = syncs.ToLookup(sync => sync.XeroInvoiceId is not { } id || IsId(id));
+        await CompleteAsync(session, askable[false].Select(sync =>
+            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, FailureCodes.DocumentMissing, NoId(sync.XeroInvoiceId!)) { CountsAsRetry = false }, settles: false)));
+        return [.. askable[true]];
+    }
 
     /// <summary>Lists show new documents late: what we know to be there and do not see is looked for three more times before a person is asked.</summary>
     SyncResult NotShown(ClaimedSync sync, string document, bool whole)

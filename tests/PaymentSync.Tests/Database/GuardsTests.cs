@@ -128,6 +128,20 @@ public sealed class GuardsTests(PostgresServer server)
     }
 
     [Theory]
+    [InlineData("status = 'PENDING', next_retry_at = paymentsync.now()")]
+    [InlineData("status = 'FAILED', failure_code = 'xero.tenant_changed'")]
+    [InlineData("status = 'FAILED', failure_code = 'recovery.gave_up'")]
+    public async Task A_held_row_that_is_claimed_for_a_look_comes_back_held_as_it_was(string change)
+    {
+        var (database, _) = await GivenAsync();
+        await using var owned = database;
+        await database.ExecuteAsWriterAsync("UPDATE xero_syncs SET status = 'FAILED', failure_kind = 'NEEDS_ACTION', failure_code = 'legacy.payment_unknown', error_message = 'Unknown.'");
+        await database.ExecuteAsWriterAsync("UPDATE xero_syncs SET status = 'RETRYING', attempt = 1, lease_owner = 'a look', lease_expires_at = paymentsync.now()");
+        (await RefusalAsync(() => database.ExecuteAsWriterAsync($"UPDATE xero_syncs SET lease_owner = NULL, lease_expires_at = NULL, {change}"))).ShouldBe("PS018");
+        await database.ExecuteAsWriterAsync("UPDATE xero_syncs SET lease_owner = NULL, lease_expires_at = NULL, status = 'FAILED'");
+    }
+
+    [Theory]
     [InlineData("INVOICE", "xero_syncs_invoice_id_unique")]
     [InlineData("PAYMENT", "xero_syncs_payment_id_unique")]
     public async Task Two_rows_never_point_to_one_document(string type, string index)

@@ -21,6 +21,7 @@ public sealed class DecisionsTests
         ("a lost lease with an open request, however old", Of(Kinds.LeaseExpired) with { FirstTryAgo = TimeSpan.FromDays(99), OpenRequestId = Request }, "RESUME"),
         ("a lost lease that was sent once, however old", Of(Kinds.LeaseExpired) with { FirstTryAgo = TimeSpan.FromDays(99), WasSent = true }, "RESUME"),
         ("a lost lease with an id, however old", Of(Kinds.LeaseExpired) with { FirstTryAgo = TimeSpan.FromDays(99), OwnXeroId = "id" }, "RESUME"),
+        ("a lost look at a held row, however old", Of(Kinds.LeaseExpired) with { FirstTryAgo = TimeSpan.FromDays(99), IsHeld = true }, "RESUME"),
         ("a journal that is ahead, with the document", Of(Kinds.JournalAhead) with { Journal = Document, OpenRequestId = Request }, "REBUILD"),
         ("a journal that is ahead, with something else", Of(Kinds.JournalAhead) with { OpenRequestId = Request }, "RESUME"),
         ("SUCCESS without an id that the journal knows", Of(Kinds.SuccessWithoutId) with { Journal = Document }, "REBUILD"),

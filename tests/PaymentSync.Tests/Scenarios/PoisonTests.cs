@@ -1,3 +1,4 @@
+using PaymentSync.Tests.Recovery;
 using PaymentSync.Tests.Testing;
 using Shouldly;
 using Xunit;
@@ -168,5 +169,47 @@ public sealed class PoisonTests(PostgresServer server)
         (await world.RowsAsync()).ShouldAllBe(row => row.Status == "SUCCESS");
         longest.ShouldBeInRange(3000, 6000);
         calls.ShouldBeInRange(3, 6);
+    }
+
+    [Fact]
+    public async Task An_adopted_invoice_whose_id_cannot_be_one_holds_up_no_payment_but_its_own()
+    {
+        await using var world = await World.StartAsync(server);
+        var links = await PayAsync(world, 10);
+        await world.FaultAsync("429-minute", resource: "PUT /Payments");
+        await world.DrainAsync();
+        await world.ForceAsync($"UPDATE xero_syncs SET xero_invoice_id = {"sim_1"} WHERE payment_link_id = {links[4]} AND sync_type = 'INVOICE'");
+        world.SkipAudit(); // The predecessor's row says nothing of the invoice that is in Xero.
+        await world.AdvanceAsync(TimeSpan.FromSeconds(61));
+        await world.DrainAsync();
+
+        foreach (var link in links.Where(link => link != links[4]))
+            (await world.PairAsync(link)).Payment.Status.ShouldBe("SUCCESS");
+        var payment = (await world.PairAsync(links[4])).Payment;
+        payment.ShouldSatisfyAllConditions(row => row.Status.ShouldBe("FAILED"), row => row.Kind.ShouldBe("NEEDS_ACTION"), row => row.Code.ShouldBe("xero.document_missing"), row => row.DueAt.ShouldBeNull(),
+            row => row.Message!.ShouldContain("\"sim_1\""));
+        await world.SendAsync(HttpMethod.Post, "/api/xero/sync/replay", new System.Text.Json.Nodes.JsonObject { ["syncId"] = payment.Id, ["reason"] = "alone now" }, expect: 202);
+        var calls = (await world.CallsAsync())["total"]!.GetValue<int>();
+        await world.DrainAsync();
+        (await world.PairAsync(links[4])).Payment.Code.ShouldBe("xero.document_missing");
+        (await world.CallsAsync())["total"]!.GetValue<int>().ShouldBe(calls);
+        (await world.Database.ScalarAsync<long>("SELECT count(*) FROM paymentsync.call_slots WHERE answered_at IS NULL")).ShouldBe(0, "no slot is left behind");
+    }
+
+    [Fact]
+    public async Task An_id_that_cannot_be_one_keeps_no_other_invoice_from_being_verified()
+    {
+        await using var world = await World.StartAsync(server);
+        var links = await PayAsync(world, 3);
+        await world.DrainAsync();
+        await world.ForceAsync($"UPDATE xero_syncs SET status = 'FAILED', failure_kind = 'UNCERTAIN', failure_code = 'xero.look_failed', error_message = 'No.', next_retry_at = paymentsync.now() WHERE sync_type = 'INVOICE'");
+        await world.ForceAsync($"UPDATE xero_syncs SET xero_invoice_id = {"sim_1"} WHERE payment_link_id = {links[0]} AND sync_type = 'INVOICE'");
+        world.SkipAudit();
+        await world.DrainAsync();
+
+        (await world.PairAsync(links[0])).Invoice.ShouldSatisfyAllConditions(row => row.Status.ShouldBe("FAILED"), row => row.Kind.ShouldBe("NEEDS_ACTION"), row => row.Code.ShouldBe("xero.document_missing"), row => row.DueAt.ShouldBeNull());
+        foreach (var link in links.Skip(1))
+            (await world.PairAsync(link)).Invoice.Status.ShouldBe("SUCCESS");
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(1);
     }
 }
