@@ -103,12 +103,17 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
     /// <summary>The same failed read, for a payment that was never sent: nothing about it is uncertain.</summary>
     static Failure Unsent(Failure failure) => failure.Kind == FailureKind.UNCERTAIN ? failure with { Kind = FailureKind.TRANSIENT } : failure;
 
+    static Failure NeedsAction(string code, string message) => new(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false };
+
     SyncResult JudgeInvoice(XeroSession session, ClaimedSync sync, Read read)
     {
         SyncResult Hold(string code, string message, XeroInvoice? invoice = null, bool settles = false) =>
-            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles) with { Response = invoice is null ? null : XeroAnswer.Small(invoice) };
+            outcomes.Failed(sync, "look", NeedsAction(code, message), settles) with { Response = invoice is null ? null : XeroAnswer.Small(invoice) };
 
         var found = read.Invoices.Where(invoice => sync.XeroInvoiceId is { } id ? invoice.Id == id : invoice.Number == sync.DocumentNumber && invoice.Type is null or "ACCREC").ToList();
+        // Of several, those that are void stand in nobody's way.
+        if (found.Count > 1)
+            found = found.Where(invoice => !invoice.IsGone).ToList() is { Count: > 0 } live ? live : found[..1];
         switch (found)
         {
             case [] when sync.XeroInvoiceId is not null:
@@ -130,7 +135,7 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
                 }
                 return Hold(sync.XeroInvoiceId is null ? FailureCodes.DocumentMismatch : FailureCodes.TotalDiffers,
                     $"Xero has invoice {invoice.Number}, but {invoice.Status} over {invoice.Total} {invoice.Currency} for \"{invoice.Contact}\"; this sync is over {sync.Amount} {sync.Currency}. "
-                    + (sync.NumberIsAStrangers ? "It is not ours: requeue with a new number." : "Correct it in Xero, then resolve or replay."), invoice, settles: sync.NumberIsAStrangers);
+                    + (sync.NumberIsAStrangers ? "It is not ours: requeue with a new number." : $"Correct it in Xero, then {(sync.XeroInvoiceId is null ? "replay" : "requeue")}."), invoice, settles: sync.NumberIsAStrangers);
             default:
                 return Hold(FailureCodes.SeveralMatches, $"Xero shows {found.Count} invoices numbered {sync.DocumentNumber}. Void all but one, then replay.");
         }
@@ -139,13 +144,15 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
     /// <returns>Null: it may be sent.</returns>
     SyncResult? JudgePayment(ClaimedSync sync, XeroInvoice? invoice, bool whole)
     {
-        SyncResult Hold(string code, string message) =>
-            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false);
+        SyncResult Hold(string code, string message, bool settles = false) => outcomes.Failed(sync, "look", NeedsAction(code, message), settles);
 
         if (invoice is null)
             return NotShown(sync, $"invoice {sync.XeroInvoiceId} that this payment belongs to", whole);
         if (invoice.IsGone)
-            return Hold(FailureCodes.DocumentVoided, $"Invoice {invoice.Number} of this payment is {invoice.Status} in Xero. Resolve it.");
+        {
+            // For good, and Xero voids none that carries a payment: the open request brought none and can bring none.
+            return Hold(FailureCodes.DocumentVoided, $"Invoice {invoice.Number} of this payment is {invoice.Status} in Xero and takes no payment any more. Book the money by hand, or refund it, and mark this one failed.", settles: true);
+        }
         var own = invoice.Payments.Where(payment => payment.Reference == sync.DocumentNumber).ToList();
         if (own.Count > 1)
             return Hold(FailureCodes.SeveralMatches, $"Invoice {invoice.Number} carries {own.Count} payments with the reference {sync.DocumentNumber}. Delete all but one in Xero, then replay.");
@@ -156,8 +163,14 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
         }
         if (invoice.Payments.Count > 0 && !sync.IsReleased(FailureCodes.AlreadyThere))
         {
-            return Hold(FailureCodes.AlreadyThere,
-                $"Invoice {invoice.Number} carries another payment already: {string.Join(", ", invoice.Payments.Select(other => $"{other.Amount} \"{other.Reference}\""))}. Delete it in Xero and resolve, or mark this one failed.");
+            // What bears our reference over another amount may be what the open request made.
+            var maybeOurs = sync.OpenRequestId is not null && own.Count > 0;
+            var others = NeedsAction(FailureCodes.AlreadyThere, $"Invoice {invoice.Number} carries another payment already: {string.Join(", ", invoice.Payments.Select(other => $"{other.Amount} \"{other.Reference}\""))}. "
+                + (maybeOurs ? "It may be ours over a wrong amount: delete it in Xero and requeue." : "Delete it in Xero and requeue, or mark this one failed."));
+            if (sync.OpenRequestId is null || maybeOurs)
+                return outcomes.Failed(sync, "look", others, settles: false);
+            // It keeps ours out only while it stands: were it deleted, what is still on its way would land on a sync that a person has given up or sent anew.
+            return invoice.HidesPayments ? outcomes.Failed(sync, "look", NotReadable, settles: false) : outcomes.NotFound(sync, "look", others);
         }
         if (sync.XeroPaymentId is not null)
             return NotShown(sync, $"payment {sync.XeroPaymentId} on invoice {invoice.Number}", whole);
