@@ -39,7 +39,7 @@ sealed class SyncQueue(NpgsqlDataSource database)
                       CASE WHEN s.open_request_id IS NOT NULL THEN 'VERIFY' WHEN d.due_because IS NOT NULL THEN d.due_because WHEN s.attempt = 1 THEN 'FIRST' ELSE 'RETRY' END,
                       (SELECT paymentsync.now()), s.failure_code,
                       CASE WHEN s.open_request_id IS NULL THEN false ELSE (
-                        SELECT coalesce(bool_and(a.failure_code = 'xero.number_taken' OR a.outcome NOT IN ('UNCERTAIN', 'LOST')) AND bool_or(a.request_id = s.open_request_id AND a.failure_code = 'xero.number_taken'), false)
+                        SELECT coalesce(bool_and(a.failure_code IS NOT DISTINCT FROM 'xero.number_taken' OR a.outcome NOT IN ('UNCERTAIN', 'LOST')) AND bool_or(a.request_id = s.open_request_id AND a.failure_code IS NOT DISTINCT FROM 'xero.number_taken'), false)
                           FROM paymentsync.sync_attempts a WHERE a.sync_id = s.id AND a.request_id IS NOT NULL) END
             """);
         command.Parameters.AddWithValue(organisation);

@@ -105,7 +105,9 @@ public sealed class RequeueWithNewNumberTests(PostgresServer server)
         await world.DrainAsync();
 
         var (invoice, payment) = await world.PairAsync(link);
-        (await RequeueAsync(world, invoice.Id, expect: 409))["code"]!.GetValue<string>().ShouldBe("sync.request_open");
+        var refused = await RequeueAsync(world, invoice.Id, expect: 409);
+        refused["code"]!.GetValue<string>().ShouldBe("sync.request_open");
+        refused["detail"]!.GetValue<string>().ShouldEndWith("It is looked up first, by itself.");
         (await RequeueAsync(world, payment.Id, expect: 409))["code"]!.GetValue<string>().ShouldBe("sync.no_invoice");
         (await RequeueAsync(world, Guid.NewGuid(), expect: 404))["code"]!.GetValue<string>().ShouldBe("sync.unknown");
         (await world.PairAsync(link)).Invoice.Number.ShouldBe(invoice.Number);
@@ -132,6 +134,29 @@ public sealed class RequeueWithNewNumberTests(PostgresServer server)
         await world.DrainAsync();
         (await world.PairAsync(link)).ShouldSatisfyAllConditions(pair => pair.Invoice.Number.ShouldBe("PL-TAKEN-2"), pair => pair.Payment.Status.ShouldBe("SUCCESS"));
         (await world.LedgerAsync())["invoices"]!.AsArray().Single(invoice => invoice!["invoiceNumber"]!.GetValue<string>() == "PL-TAKEN")!["total"]!.GetValue<string>().ShouldBe("7.50");
+    }
+
+    [Fact]
+    public async Task After_a_lost_try_what_bears_the_number_may_be_ours_and_no_new_one_is_given()
+    {
+        await using var world = await World.StartAsync(server);
+        var link = await world.LinkAsync(change: body => body["shortCode"] = "TAKEN");
+        await world.PayAsync(link);
+        await world.AsWriterAsync("""
+            INSERT INTO paymentsync.sync_attempts (sync_id, attempt, trigger, worker, stage, started_at, ended_at, outcome, message, request_id)
+            SELECT id, 1, 'RESUME', 'gone', 'recovery', paymentsync.now(), paymentsync.now(), 'LOST', 'The worker was gone when its lease ran out.', gen_random_uuid() FROM xero_syncs WHERE sync_type = 'INVOICE';
+            UPDATE xero_syncs SET attempt = 1 WHERE sync_type = 'INVOICE'
+            """);
+        await world.HumanAsync("createInvoice", new JsonObject { ["invoiceNumber"] = "PL-TAKEN", ["amount"] = 7.5, ["contactName"] = "Somebody else" });
+        await world.DrainAsync();
+        await world.AdvanceAsync(TimeSpan.FromSeconds(6));
+        await world.DrainAsync();
+
+        var held = (await world.PairAsync(link)).Invoice;
+        held.ShouldSatisfyAllConditions(row => row.Code.ShouldBe("xero.document_mismatch"), row => row.OpenRequest.ShouldNotBeNull(), row => row.Message!.ShouldNotContain("new number"), row => row.Message!.ShouldEndWith("Correct it in Xero, then replay."));
+        var refused = await RequeueAsync(world, held.Id, expect: 409);
+        refused["code"]!.GetValue<string>().ShouldBe("sync.request_open");
+        refused["detail"]!.GetValue<string>().ShouldContain("it waits (xero.document_mismatch)");
     }
 
     [Theory]
