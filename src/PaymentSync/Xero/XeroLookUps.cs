@@ -64,13 +64,14 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
 
     async Task<Read> ReadAsync(XeroSession session, (string Filter, IEnumerable<string> Values) by, CallSlot slot, CancellationToken stopping)
     {
-        var asked = by.Values.ToHashSet(StringComparer.OrdinalIgnoreCase);
+        // Numbers that differ in case only are each asked for; an answer belongs to what was asked however it is spelt.
+        var asked = by.Values.ToHashSet(StringComparer.Ordinal);
         // Always paged: unpaged lists leave out the payments.
         var reply = await reads.GetAsync(session, "Invoices", $"?{by.Filter}={string.Join(',', asked.Select(Uri.EscapeDataString))}&page=1&pageSize={PageSize}", slot, stopping);
         if (reply is XeroReply.Answered { Status: 200 } answered && XeroAnswer.Invoices(answered.Body) is { } invoices)
         {
             // A full page may be cut off, and who ignores our filter lists others first: what is not in such a list is not absent.
-            var whole = invoices.Count < PageSize && invoices.All(invoice => asked.Contains((by.Filter == "IDs" ? invoice.Id : invoice.Number) ?? ""));
+            var whole = invoices.Count < PageSize && invoices.All(invoice => asked.Contains((by.Filter == "IDs" ? invoice.Id : invoice.Number) ?? "", StringComparer.OrdinalIgnoreCase));
             if (!whole)
                 LogNotWhole(invoices.Count, asked.Count);
             return new Read(invoices, whole, null);
@@ -110,7 +111,9 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
         SyncResult Hold(string code, string message, XeroInvoice? invoice = null, bool settles = false) =>
             outcomes.Failed(sync, "look", NeedsAction(code, message), settles) with { Response = invoice is null ? null : XeroAnswer.Small(invoice) };
 
-        var found = read.Invoices.Where(invoice => sync.XeroInvoiceId is { } id ? invoice.Id == id : invoice.Number == sync.DocumentNumber && invoice.Type is null or "ACCREC").ToList();
+        var shown = read.Invoices.Where(invoice => sync.XeroInvoiceId is { } id ? invoice.Id == id : string.Equals(invoice.Number, sync.DocumentNumber, StringComparison.OrdinalIgnoreCase) && invoice.Type is null or "ACCREC").ToList();
+        // Short codes may differ in case only, and Xero takes such numbers for the same: what bears ours in other letters is another link's or a person's.
+        var found = shown.Where(invoice => sync.XeroInvoiceId is not null || invoice.Number == sync.DocumentNumber).ToList();
         // Of several, those that are void stand in nobody's way.
         if (found.Count > 1)
             found = found.Where(invoice => !invoice.IsGone).ToList() is { Count: > 0 } live ? live : found[..1];
@@ -118,8 +121,19 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
         {
             case [] when sync.XeroInvoiceId is not null:
                 return NotShown(sync, $"invoice {sync.XeroInvoiceId} that this sync made", read.IsWhole);
+            case [] when !read.IsWhole:
+                return outcomes.Failed(sync, "look", NotReadable, settles: false);
+            case [] when shown is [var other, ..]:
+                var taken = NeedsAction(FailureCodes.DocumentMismatch, $"Xero has invoice {other.Number}, which for Xero is the number {sync.DocumentNumber} too. It is not ours: requeue with a new number.");
+                return sync.NumberIsAStrangers ? outcomes.Failed(sync, "look", taken, settles: true) : outcomes.NotFound(sync, "look", taken);
+            case [] when sync.NumberIsAStrangers:
+                return outcomes.NotFound(sync, "look", NeedsAction(FailureCodes.DocumentMismatch,
+                    $"Xero says that number {sync.DocumentNumber} is taken, and shows no invoice that bears it. It is not ours: requeue with a new number, or replay once the number is free."));
+            case [] when sync.NumberIsTaken:
+                return outcomes.Failed(sync, "look", new Failure(FailureKind.UNCERTAIN, FailureCodes.NumberTaken,
+                    $"Xero says that number {sync.DocumentNumber} is taken, perhaps by this sync's own invoice, and does not show it yet. It is looked up again, and nothing is sent."), settles: false);
             case []:
-                return read.IsWhole ? Outcomes.NotFound(sync, "look") : outcomes.Failed(sync, "look", NotReadable, settles: false);
+                return Outcomes.NotFound(sync, "look");
             case [{ IsGone: true } gone]:
                 // A number stays taken, so the open request made this one or can make none: its outcome is known.
                 return Hold(FailureCodes.DocumentVoided, $"Invoice {gone.Number} is {gone.Status} in Xero. Resolve: requeue with a new number, or mark it failed.", gone, settles: true);
