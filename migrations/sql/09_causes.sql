@@ -74,7 +74,7 @@ BEGIN
     WHEN invoice.sync_type <> 'INVOICE' THEN 'no_invoice'
     WHEN invoice.status = 'SUCCESS' THEN 'final'
     WHEN invoice.status = 'RETRYING' THEN 'running'
-    WHEN invoice.open_request_id IS NOT NULL THEN 'request_open'
+    WHEN invoice.open_request_id IS NOT NULL THEN CASE WHEN invoice.next_retry_at IS NULL THEN 'look_waits' ELSE 'request_open' END
     -- VOIDED and DELETED are final in Xero, so what the look-up that set this code read is still true.
     WHEN invoice.xero_invoice_id IS NOT NULL AND invoice.failure_code IS DISTINCT FROM 'xero.document_voided' THEN 'not_gone'
     WHEN invoice.status <> 'FAILED' OR invoice.document_number IS NULL

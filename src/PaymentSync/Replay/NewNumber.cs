@@ -45,6 +45,7 @@ static class NewNumber
         "final" => Problems.Conflict("sync.final", "It is SUCCESS, which is final. If its invoice was voided in Xero since, mark the payment failed and book the money by hand."),
         "running" => Problems.Conflict("sync.running", "A worker is at it right now; look again in a moment."),
         "request_open" => Problems.Conflict("sync.request_open", "A request of it is open: it is not known whether Xero has it under its number. It is looked up first, by itself."),
+        "look_waits" => Problems.Conflict("sync.request_open", $"A request of it is open: it is not known whether Xero has it under its number, and it waits ({result.Code}). Do as its message says; Xero is asked first."),
         "not_gone" => Problems.Conflict("sync.document_stands", $"It has Xero invoice {result.FormerId}, and the last look did not find that VOIDED or DELETED. Void it in Xero, then requeue: the look-up says so."),
         "payment_there" => Problems.Conflict("sync.payment_there", "Its payment is in Xero, or may be; see the PAYMENT sync of the same link."),
         _ => Problems.Conflict("sync.not_resolvable", $"\"{Action}\" does not fit its state ({result.Code}); see GET /api/syncs/{sync}."),

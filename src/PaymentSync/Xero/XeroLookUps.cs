@@ -79,13 +79,14 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
 
     async Task<Read> ReadAsync(XeroSession session, (string Filter, IEnumerable<string> Values) by, CallSlot slot, CancellationToken stopping)
     {
-        var asked = by.Values.ToHashSet(StringComparer.OrdinalIgnoreCase);
+        // Numbers that differ in case only are each asked for; an answer belongs to what was asked however it is spelt.
+        var asked = by.Values.ToHashSet(StringComparer.Ordinal);
         // Always paged: unpaged lists leave out the payments.
         var reply = await reads.GetAsync(session, "Invoices", $"?{by.Filter}={string.Join(',', asked.Select(Uri.EscapeDataString))}&page=1&pageSize={PageSize}", slot, stopping);
         if (reply is XeroReply.Answered { Status: 200 } answered && XeroAnswer.Invoices(answered.Body) is { } invoices)
         {
             // A full page may be cut off, and who ignores our filter lists others first: what is not in such a list is not absent.
-            var whole = invoices.Count < PageSize && invoices.All(invoice => asked.Contains((by.Filter == "IDs" ? invoice.Id : invoice.Number) ?? ""));
+            var whole = invoices.Count < PageSize && invoices.All(invoice => asked.Contains((by.Filter == "IDs" ? invoice.Id : invoice.Number) ?? "", StringComparer.OrdinalIgnoreCase));
             if (!whole)
                 LogNotWhole(invoices.Count, asked.Count);
             return new Read(invoices, whole, null);
@@ -130,18 +131,36 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
     /// <summary>The same failed read, for a payment that was never sent: nothing about it is uncertain.</summary>
     static Failure Unsent(Failure failure) => failure.Kind == FailureKind.UNCERTAIN ? failure with { Kind = FailureKind.TRANSIENT } : failure;
 
+    static Failure NeedsAction(string code, string message) => new(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false };
+
     SyncResult JudgeInvoice(XeroSession session, ClaimedSync sync, Read read)
     {
         SyncResult Hold(string code, string message, XeroInvoice? invoice = null, bool settles = false) =>
-            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles) with { Response = invoice is null ? null : XeroAnswer.Small(invoice) };
+            outcomes.Failed(sync, "look", NeedsAction(code, message), settles) with { Response = invoice is null ? null : XeroAnswer.Small(invoice) };
 
-        var found = read.Invoices.Where(invoice => sync.XeroInvoiceId is { } id ? invoice.Id == id : invoice.Number == sync.DocumentNumber && invoice.Type is null or "ACCREC").ToList();
+        var shown = read.Invoices.Where(invoice => sync.XeroInvoiceId is { } id ? invoice.Id == id : string.Equals(invoice.Number, sync.DocumentNumber, StringComparison.OrdinalIgnoreCase) && invoice.Type is null or "ACCREC").ToList();
+        // Short codes may differ in case only, and Xero takes such numbers for the same: what bears ours in other letters is another link's or a person's.
+        var found = shown.Where(invoice => sync.XeroInvoiceId is not null || invoice.Number == sync.DocumentNumber).ToList();
+        // Of several, those that are void stand in nobody's way.
+        if (found.Count > 1)
+            found = found.Where(invoice => !invoice.IsGone).ToList() is { Count: > 0 } live ? live : found[..1];
         switch (found)
         {
             case [] when sync.XeroInvoiceId is not null:
                 return NotShown(sync, $"invoice {sync.XeroInvoiceId} that this sync made", read.IsWhole);
+            case [] when !read.IsWhole:
+                return outcomes.Failed(sync, "look", NotReadable, settles: false);
+            case [] when shown is [var other, ..]:
+                var taken = NeedsAction(FailureCodes.DocumentMismatch, $"Xero has invoice {other.Number}, which for Xero is the number {sync.DocumentNumber} too. It is not ours: requeue with a new number.");
+                return sync.NumberIsAStrangers ? outcomes.Failed(sync, "look", taken, settles: true) : outcomes.NotFound(sync, "look", taken);
+            case [] when sync.NumberIsAStrangers:
+                return outcomes.NotFound(sync, "look", NeedsAction(FailureCodes.DocumentMismatch,
+                    $"Xero says that number {sync.DocumentNumber} is taken, and shows no invoice that bears it. It is not ours: requeue with a new number, or replay once the number is free."));
+            case [] when sync.NumberIsTaken:
+                return outcomes.Failed(sync, "look", new Failure(FailureKind.UNCERTAIN, FailureCodes.NumberTaken,
+                    $"Xero says that number {sync.DocumentNumber} is taken, perhaps by this sync's own invoice, and does not show it yet. It is looked up again, and nothing is sent."), settles: false);
             case []:
-                return read.IsWhole ? Outcomes.NotFound(sync, "look") : outcomes.Failed(sync, "look", NotReadable, settles: false);
+                return Outcomes.NotFound(sync, "look");
             case [{ IsGone: true } gone]:
                 // A number stays taken, so the open request made this one or can make none: its outcome is known.
                 return Hold(FailureCodes.DocumentVoided, $"Invoice {gone.Number} is {gone.Status} in Xero. Resolve: requeue with a new number, or mark it failed.", gone, settles: true);
@@ -157,7 +176,7 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
                 }
                 return Hold(sync.XeroInvoiceId is null ? FailureCodes.DocumentMismatch : FailureCodes.TotalDiffers,
                     $"Xero has invoice {invoice.Number}, but {invoice.Status} over {invoice.Total} {invoice.Currency} for \"{invoice.Contact}\"; this sync is over {sync.Amount} {sync.Currency}. "
-                    + (sync.NumberIsAStrangers ? "It is not ours: requeue with a new number." : "Correct it in Xero, then resolve or replay."), invoice, settles: sync.NumberIsAStrangers);
+                    + (sync.NumberIsAStrangers ? "It is not ours: requeue with a new number." : $"Correct it in Xero, then {(sync.XeroInvoiceId is null ? "replay" : "requeue")}."), invoice, settles: sync.NumberIsAStrangers);
             default:
                 return Hold(FailureCodes.SeveralMatches, $"Xero shows {found.Count} invoices numbered {sync.DocumentNumber}. Void all but one, then replay.");
         }
@@ -166,13 +185,15 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
     /// <returns>Null: it may be sent.</returns>
     SyncResult? JudgePayment(ClaimedSync sync, XeroInvoice? invoice, bool whole)
     {
-        SyncResult Hold(string code, string message) =>
-            outcomes.Failed(sync, "look", new Failure(FailureKind.NEEDS_ACTION, code, message) { CountsAsRetry = false }, settles: false);
+        SyncResult Hold(string code, string message, bool settles = false) => outcomes.Failed(sync, "look", NeedsAction(code, message), settles);
 
         if (invoice is null)
             return NotShown(sync, $"invoice {sync.XeroInvoiceId} that this payment belongs to", whole);
         if (invoice.IsGone)
-            return Hold(FailureCodes.DocumentVoided, $"Invoice {invoice.Number} of this payment is {invoice.Status} in Xero. Resolve it.");
+        {
+            // For good, and Xero voids none that carries a payment: the open request brought none and can bring none.
+            return Hold(FailureCodes.DocumentVoided, $"Invoice {invoice.Number} of this payment is {invoice.Status} in Xero and takes no payment any more. Book the money by hand, or refund it, and mark this one failed.", settles: true);
+        }
         var own = invoice.Payments.Where(payment => payment.Reference == sync.DocumentNumber).ToList();
         if (own.Count > 1)
             return Hold(FailureCodes.SeveralMatches, $"Invoice {invoice.Number} carries {own.Count} payments with the reference {sync.DocumentNumber}. Delete all but one in Xero, then replay.");
@@ -183,8 +204,14 @@ sealed partial class XeroLookUps(SyncQueue queue, XeroReads reads, Outcomes outc
         }
         if (invoice.Payments.Count > 0 && !sync.IsReleased(FailureCodes.AlreadyThere))
         {
-            return Hold(FailureCodes.AlreadyThere,
-                $"Invoice {invoice.Number} carries another payment already: {string.Join(", ", invoice.Payments.Select(other => $"{other.Amount} \"{other.Reference}\""))}. Delete it in Xero and resolve, or mark this one failed.");
+            // What bears our reference over another amount may be what the open request made.
+            var maybeOurs = sync.OpenRequestId is not null && own.Count > 0;
+            var others = NeedsAction(FailureCodes.AlreadyThere, $"Invoice {invoice.Number} carries another payment already: {string.Join(", ", invoice.Payments.Select(other => $"{other.Amount} \"{other.Reference}\""))}. "
+                + (maybeOurs ? "It may be ours over a wrong amount: delete it in Xero and requeue." : "Delete it in Xero and requeue, or mark this one failed."));
+            if (sync.OpenRequestId is null || maybeOurs)
+                return outcomes.Failed(sync, "look", others, settles: false);
+            // It keeps ours out only while it stands: were it deleted, what is still on its way would land on a sync that a person has given up or sent anew.
+            return invoice.HidesPayments ? outcomes.Failed(sync, "look", NotReadable, settles: false) : outcomes.NotFound(sync, "look", others);
         }
         if (sync.XeroPaymentId is not null)
             return NotShown(sync, $"payment {sync.XeroPaymentId} on invoice {invoice.Number}", whole);

@@ -29,6 +29,8 @@ sealed record ClaimedSync
     public required int RetryCount { get; init; }
     /// <summary>Why it was not SUCCESS when it was claimed.</summary>
     public required string? FailureCode { get; init; }
+    /// <summary>Xero refused the open request because its number is taken: while nothing of that number is shown, it may be ours from an earlier request.</summary>
+    public bool NumberIsTaken { get; init; }
     /// <summary>
     /// Every request of it so far was refused, the open one because its number is taken: whatever bears that number, we did not make it.
     /// </summary>

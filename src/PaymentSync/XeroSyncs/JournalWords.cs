@@ -12,7 +12,7 @@ static class JournalWords
         "UNCERTAIN" => ("unknown", "It may be in Xero. Xero is asked before anything is sent again."),
         "NOT_FOUND" => ("unknown", "Xero did not show it, but one look proves nothing yet."),
         "LOST" => ("unknown", "The worker was gone. If a request was open, Xero is asked before anything is sent again."),
-        "ABSENT" => ("postponed", "Xero was asked twice and does not have it, so it may be sent anew."),
+        "ABSENT" => ("postponed", "Xero was asked twice and does not have it: nothing came of what was sent."),
         "WAITS" => ("postponed", "It waits for its invoice."),
         _ => ("failed", outcome),
     };

@@ -75,6 +75,16 @@ sealed class Outcomes(Random chance)
         return new SyncResult(sync, XeroSyncStatus.PENDING, "ABSENT") { Stage = stage, SettlesOpenRequest = true, DueIn = TimeSpan.Zero };
     }
 
+    /// <summary>
+    /// The same where something else in Xero stands in its way: once the look-up is complete a person is asked, instead of sending anew
+    /// what Xero must refuse. Not sooner, since until then the open request may still land.
+    /// </summary>
+    public SyncResult NotFound(ClaimedSync sync, string stage, Failure instead)
+    {
+        var looked = NotFound(sync, stage);
+        return looked.SettlesOpenRequest ? Failed(sync, stage, instead, settles: true) with { Outcome = looked.Outcome } : looked;
+    }
+
     /// <summary>A payment whose invoice is not in Xero yet: it waits for that, without a try counted.</summary>
     public static SyncResult WaitsForInvoice(ClaimedSync sync) =>
         new(sync, XeroSyncStatus.PENDING, "WAITS") { Stage = "claim", FailureCode = FailureCodes.WaitingForInvoice };

@@ -32,6 +32,11 @@ sealed class SyncQueue(NpgsqlDataSource database)
               LEFT JOIN paymentsync.payment_link_settings p ON p.payment_link_id = d.payment_link_id
               LEFT JOIN xero_syncs i ON i.payment_link_id = d.payment_link_id AND i.sync_type = 'INVOICE' AND i.status = 'SUCCESS'
               LEFT JOIN paymentsync.requests r ON r.id = d.open_request_id
+              -- A lost try has no failure code, and bool_and passes over what is null: it must count as not refused.
+              CROSS JOIN LATERAL (
+                SELECT bool_or(a.request_id = d.open_request_id AND a.failure_code IS NOT DISTINCT FROM 'xero.number_taken') AS number_taken,
+                       bool_and(a.failure_code IS NOT DISTINCT FROM 'xero.number_taken' OR a.outcome NOT IN ('UNCERTAIN', 'LOST')) AS all_refused
+                  FROM paymentsync.sync_attempts a WHERE d.open_request_id IS NOT NULL AND a.sync_id = d.id AND a.request_id IS NOT NULL) tried
              WHERE s.id = d.id
             RETURNING s.id, s.payment_link_id, s.attempt, s.amount, s.currency, s.document_number, s.request_payload::text,
                       CASE WHEN coalesce(s.open_request_id::text, i.xero_invoice_id, CASE s.sync_type WHEN 'INVOICE' THEN s.xero_invoice_id ELSE s.xero_payment_id END) IS NOT NULL THEN coalesce(i.tenant_id, s.tenant_id) END,
@@ -40,9 +45,7 @@ sealed class SyncQueue(NpgsqlDataSource database)
                       s.retry_count, l.status = 'CANCELED' OR p.cancelled_at IS NOT NULL,
                       CASE WHEN s.open_request_id IS NOT NULL THEN 'VERIFY' WHEN d.due_because IS NOT NULL THEN d.due_because WHEN s.attempt = 1 THEN 'FIRST' ELSE 'RETRY' END,
                       (SELECT paymentsync.now()), s.failure_code,
-                      CASE WHEN s.open_request_id IS NULL THEN false ELSE (
-                        SELECT coalesce(bool_and(a.failure_code = 'xero.number_taken' OR a.outcome NOT IN ('UNCERTAIN', 'LOST')) AND bool_or(a.request_id = s.open_request_id AND a.failure_code = 'xero.number_taken'), false)
-                          FROM paymentsync.sync_attempts a WHERE a.sync_id = s.id AND a.request_id IS NOT NULL) END
+                      coalesce(tried.number_taken, false), coalesce(tried.number_taken AND tried.all_refused, false)
             """);
         command.Parameters.AddWithValue(organisation);
         command.Parameters.AddWithValue(type);
@@ -77,7 +80,8 @@ sealed class SyncQueue(NpgsqlDataSource database)
                 Trigger = reader.GetString(16),
                 ClaimedAt = reader.GetDateTime(17),
                 FailureCode = reader.Nullable<string>(18),
-                NumberIsAStrangers = reader.GetBoolean(19),
+                NumberIsTaken = reader.GetBoolean(19),
+                NumberIsAStrangers = reader.GetBoolean(20),
             });
         }
         return claimed;

@@ -105,7 +105,9 @@ public sealed class RequeueWithNewNumberTests(PostgresServer server)
         await world.DrainAsync();
 
         var (invoice, payment) = await world.PairAsync(link);
-        (await RequeueAsync(world, invoice.Id, expect: 409))["code"]!.GetValue<string>().ShouldBe("sync.request_open");
+        var refused = await RequeueAsync(world, invoice.Id, expect: 409);
+        refused["code"]!.GetValue<string>().ShouldBe("sync.request_open");
+        refused["detail"]!.GetValue<string>().ShouldEndWith("It is looked up first, by itself.");
         (await RequeueAsync(world, payment.Id, expect: 409))["code"]!.GetValue<string>().ShouldBe("sync.no_invoice");
         (await RequeueAsync(world, Guid.NewGuid(), expect: 404))["code"]!.GetValue<string>().ShouldBe("sync.unknown");
         (await world.PairAsync(link)).Invoice.Number.ShouldBe(invoice.Number);
@@ -132,6 +134,134 @@ public sealed class RequeueWithNewNumberTests(PostgresServer server)
         await world.DrainAsync();
         (await world.PairAsync(link)).ShouldSatisfyAllConditions(pair => pair.Invoice.Number.ShouldBe("PL-TAKEN-2"), pair => pair.Payment.Status.ShouldBe("SUCCESS"));
         (await world.LedgerAsync())["invoices"]!.AsArray().Single(invoice => invoice!["invoiceNumber"]!.GetValue<string>() == "PL-TAKEN")!["total"]!.GetValue<string>().ShouldBe("7.50");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_number_that_is_taken_in_other_letters_is_not_ours_and_a_new_one_books(bool lost)
+    {
+        await using var world = await World.StartAsync(server);
+        var (lower, upper) = (await world.LinkAsync(change: body => body["shortCode"] = "sold"), await world.LinkAsync(change: body => body["shortCode"] = "SOLD"));
+        await world.PayAsync(lower, "pi_lower");
+        await world.DrainAsync();
+        await world.PayAsync(upper, "pi_upper");
+        if (lost)
+            await world.FaultAsync("reset-before", resource: "PUT /Invoices");
+        for (var round = 0; round < 10; round++)
+        {
+            await world.DrainAsync();
+            await world.AdvanceAsync(TimeSpan.FromMinutes(3));
+        }
+
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(2, "what must be refused is not sent again and again");
+        var held = (await world.PairAsync(upper)).Invoice;
+        held.ShouldSatisfyAllConditions(row => row.Code.ShouldBe("xero.document_mismatch"), row => row.InvoiceId.ShouldBeNull("it is the other link's"), row => row.OpenRequest.ShouldBeNull(), row => row.DueAt.ShouldBeNull(),
+            row => row.Message!.ShouldContain("PL-sold", Case.Sensitive), row => row.Message!.ShouldContain("requeue with a new number"));
+
+        await RequeueAsync(world, held.Id, expect: 202);
+        await world.DrainAsync();
+        (await world.PairAsync(upper)).ShouldSatisfyAllConditions(pair => pair.Invoice.Number.ShouldBe("PL-SOLD-2"), pair => pair.Invoice.Status.ShouldBe("SUCCESS"), pair => pair.Payment.Status.ShouldBe("SUCCESS"));
+        (await world.PairAsync(lower)).ShouldSatisfyAllConditions(pair => pair.Invoice.Number.ShouldBe("PL-sold"), pair => pair.Invoice.Status.ShouldBe("SUCCESS"), pair => pair.Payment.Status.ShouldBe("SUCCESS"));
+    }
+
+    [Fact]
+    public async Task Two_numbers_that_differ_in_case_only_are_both_asked_for()
+    {
+        await using var world = await World.StartAsync(server, tampered: true);
+        foreach (var code in new[] { "sold", "SOLD" })
+            await world.PayAsync(await world.LinkAsync(change: body => body["shortCode"] = code), $"pi_{code}");
+        await world.FaultAsync("reset-before", resource: "PUT /Invoices");
+        await world.DrainAsync();
+        var asked = "";
+        world.Proxy.OnExchange = exchange => asked += exchange.Query.GetValueOrDefault("InvoiceNumbers");
+        await world.AdvanceAsync(TimeSpan.FromSeconds(6));
+        await world.DrainAsync();
+
+        asked.Split(',').Order(StringComparer.Ordinal).ToArray().ShouldBe(["PL-SOLD", "PL-sold"]);
+    }
+
+    [Fact]
+    public async Task A_number_that_is_taken_and_not_shown_yet_may_be_ours_and_is_not_sent_again()
+    {
+        await using var world = await World.StartAsync(server, tampered: true);
+        var link = await world.LinkAsync();
+        await world.PayAsync(link);
+        await world.FaultAsync("commit-then-reset", resource: "PUT /Invoices");
+        world.Proxy.OnAnswer = ShowNoInvoice;
+        await world.DrainAsync();
+        foreach (var pause in new[] { TimeSpan.FromSeconds(66), TimeSpan.FromSeconds(31) })
+        {
+            await world.AdvanceAsync(pause);
+            await world.DrainAsync();
+        }
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(2, "two looks did not show it");
+        var taken = (await world.PairAsync(link)).Invoice;
+        for (var round = 0; round < 10; round++)
+        {
+            await world.AdvanceAsync(TimeSpan.FromMinutes(15));
+            await world.DrainAsync();
+        }
+
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(2);
+        (await world.PairAsync(link)).Invoice.ShouldSatisfyAllConditions(row => row.Kind.ShouldBe("UNCERTAIN"), row => row.Code.ShouldBe("xero.number_taken"), row => row.OpenRequest.ShouldBe(taken.OpenRequest), row => row.DueAt.ShouldNotBeNull());
+        (await world.GetAsync("/api/status"))["uncertainOverAnHour"]!.GetValue<int>().ShouldBe(1);
+
+        world.Proxy.OnAnswer = null;
+        await world.AdvanceAsync(TimeSpan.FromMinutes(15));
+        await world.DrainAsync();
+        (await world.RowsAsync(link)).ShouldAllBe(row => row.Status == "SUCCESS");
+    }
+
+    [Fact]
+    public async Task A_number_that_is_taken_by_what_Xero_never_shows_is_left_to_a_person()
+    {
+        await using var world = await World.StartAsync(server, tampered: true);
+        var link = await world.LinkAsync(change: body => body["shortCode"] = "TAKEN");
+        await world.HumanAsync("createInvoice", new JsonObject { ["invoiceNumber"] = "PL-TAKEN", ["amount"] = 7.5, ["contactName"] = "Somebody else" });
+        await world.PayAsync(link);
+        world.Proxy.OnAnswer = ShowNoInvoice;
+        for (var round = 0; round < 10; round++)
+        {
+            await world.DrainAsync();
+            await world.AdvanceAsync(TimeSpan.FromMinutes(3));
+        }
+
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(1);
+        var held = (await world.PairAsync(link)).Invoice;
+        held.ShouldSatisfyAllConditions(row => row.Code.ShouldBe("xero.document_mismatch"), row => row.OpenRequest.ShouldBeNull("its only request was refused"), row => row.Message!.ShouldContain("requeue with a new number"));
+        await RequeueAsync(world, held.Id, expect: 202);
+        await world.DrainAsync();
+        (await world.PairAsync(link)).ShouldSatisfyAllConditions(pair => pair.Invoice.Number.ShouldBe("PL-TAKEN-2"), pair => pair.Payment.Status.ShouldBe("SUCCESS"));
+    }
+
+    static void ShowNoInvoice(string resource, JsonNode body)
+    {
+        if (resource == "GET /Invoices")
+            body["Invoices"] = new JsonArray();
+    }
+
+    [Fact]
+    public async Task After_a_lost_try_what_bears_the_number_may_be_ours_and_no_new_one_is_given()
+    {
+        await using var world = await World.StartAsync(server);
+        var link = await world.LinkAsync(change: body => body["shortCode"] = "TAKEN");
+        await world.PayAsync(link);
+        await world.AsWriterAsync("""
+            INSERT INTO paymentsync.sync_attempts (sync_id, attempt, trigger, worker, stage, started_at, ended_at, outcome, message, request_id)
+            SELECT id, 1, 'RESUME', 'gone', 'recovery', paymentsync.now(), paymentsync.now(), 'LOST', 'The worker was gone when its lease ran out.', gen_random_uuid() FROM xero_syncs WHERE sync_type = 'INVOICE';
+            UPDATE xero_syncs SET attempt = 1 WHERE sync_type = 'INVOICE'
+            """);
+        await world.HumanAsync("createInvoice", new JsonObject { ["invoiceNumber"] = "PL-TAKEN", ["amount"] = 7.5, ["contactName"] = "Somebody else" });
+        await world.DrainAsync();
+        await world.AdvanceAsync(TimeSpan.FromSeconds(6));
+        await world.DrainAsync();
+
+        var held = (await world.PairAsync(link)).Invoice;
+        held.ShouldSatisfyAllConditions(row => row.Code.ShouldBe("xero.document_mismatch"), row => row.OpenRequest.ShouldNotBeNull(), row => row.Message!.ShouldNotContain("new number"), row => row.Message!.ShouldEndWith("Correct it in Xero, then replay."));
+        var refused = await RequeueAsync(world, held.Id, expect: 409);
+        refused["code"]!.GetValue<string>().ShouldBe("sync.request_open");
+        refused["detail"]!.GetValue<string>().ShouldContain("it waits (xero.document_mismatch)");
     }
 
     [Theory]

@@ -108,14 +108,7 @@ public sealed class UnknownOutcomeTests(PostgresServer server)
     {
         await using var world = await World.StartAsync(server, tampered: true);
         var resource = type == "INVOICE" ? "PUT /Invoices" : "PUT /Payments";
-        string? held = null;
-        world.Proxy.OnRequest = (called, body) =>
-        {
-            if (called != resource || held is not null)
-                return null;
-            held = body;
-            return (504, "gateway time-out");
-        };
+        var onItsWay = HoldBack(world, resource);
         var link = await world.LinkAsync();
         await world.PayAsync(link);
         await world.DrainAsync();
@@ -124,7 +117,7 @@ public sealed class UnknownOutcomeTests(PostgresServer server)
         await world.DrainAsync(); // Looked, and it is not there; that proves nothing yet.
         await world.AdvanceAsync(TimeSpan.FromSeconds(25));
 
-        await LandAsync(world, resource, held!);
+        await LandAsync(world, resource, onItsWay());
         foreach (var pause in new[] { TimeSpan.Zero, UntilAbsenceCounts, UntilAbsent, UntilAbsent })
         {
             await world.AdvanceAsync(pause);
@@ -274,12 +267,140 @@ public sealed class UnknownOutcomeTests(PostgresServer server)
             else
                 body["Invoices"]![0]!["Status"] = "VOIDED";
         };
+        foreach (var pause in new[] { UntilAbsenceCounts, UntilAbsent })
+        {
+            await world.AdvanceAsync(pause);
+            await world.DrainAsync();
+        }
+
+        (await world.PairAsync(link)).Payment.ShouldSatisfyAllConditions(row => row.Kind.ShouldBe("NEEDS_ACTION"), row => row.Code.ShouldBe(code), row => row.DueAt.ShouldBeNull(), row => row.PaymentId.ShouldBeNull(),
+            row => row.Message.ShouldNotBeNullOrEmpty(), row => (row.OpenRequest is null).ShouldBe(what is "other reference" or "invoice voided", "what bears our reference may be ours"));
+        (await world.CallsAsync("PUT /Payments")).ShouldBe(1);
+        world.SkipAudit(); // The simulator's ledger has the untampered payment.
+    }
+
+    [Fact]
+    public async Task Of_several_invoices_under_our_number_the_only_live_one_is_adopted_once_the_others_are_voided()
+    {
+        await using var world = await World.StartAsync(server, tampered: true);
+        var (link, _) = await LostAsync(world, "INVOICE");
+        var status = "AUTHORISED";
+        world.Proxy.OnAnswer = (resource, body) =>
+        {
+            if (resource != "GET /Invoices")
+                return;
+            var twin = body["Invoices"]![0]!.DeepClone();
+            (twin["InvoiceID"], twin["Status"]) = (Guid.NewGuid(), status);
+            body["Invoices"]!.AsArray().Insert(0, twin);
+        };
+        await world.AdvanceAsync(TimeSpan.FromSeconds(6));
+        await world.DrainAsync();
+        var held = (await world.PairAsync(link)).Invoice;
+        held.ShouldSatisfyAllConditions(row => row.Code.ShouldBe("xero.several_matches"), row => row.Message!.ShouldEndWith("Void all but one, then replay."));
+
+        status = "VOIDED";
+        await world.SendAsync(HttpMethod.Post, "/api/xero/sync/replay", new JsonObject { ["syncId"] = held.Id, ["reason"] = "all but one are void" }, expect: 202);
+        await world.DrainAsync();
+        (await world.RowsAsync(link)).ShouldAllBe(row => row.Status == "SUCCESS");
+        (await world.CallsAsync("PUT /Invoices")).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_payment_on_its_way_to_an_invoice_that_is_voided_meanwhile_can_be_marked_failed_and_lands_nowhere()
+    {
+        await using var world = await World.StartAsync(server, tampered: true);
+        var onItsWay = HoldBack(world, "PUT /Payments");
+        var link = await world.LinkAsync();
+        await world.PayAsync(link);
+        await world.DrainAsync();
+        await world.HumanAsync("voidInvoice", new JsonObject { ["invoiceId"] = (await world.PairAsync(link)).Invoice.InvoiceId });
         await world.AdvanceAsync(TimeSpan.FromSeconds(6));
         await world.DrainAsync();
 
-        (await world.PairAsync(link)).Payment.ShouldSatisfyAllConditions(row => row.Kind.ShouldBe("NEEDS_ACTION"), row => row.Code.ShouldBe(code), row => row.DueAt.ShouldBeNull(), row => row.PaymentId.ShouldBeNull(),
-            row => row.Message.ShouldNotBeNullOrEmpty());
-        (await world.CallsAsync("PUT /Payments")).ShouldBe(1);
+        var held = (await world.PairAsync(link)).Payment;
+        held.ShouldSatisfyAllConditions(row => row.Code.ShouldBe("xero.document_voided"), row => row.Message!.ShouldEndWith("mark this one failed."), row => row.OpenRequest.ShouldBeNull("a voided invoice stays so and takes no payment"));
+        await ResolveAsync(world, held, "markFailed", expect: 200);
+        await LandAsync(world, "PUT /Payments", onItsWay());
+        (await world.LedgerAsync())["payments"]!.AsArray().ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("requeue")]
+    [InlineData("markFailed")]
+    public async Task A_payment_that_was_lost_and_then_made_by_hand_can_be_sent_again_or_given_up(string action)
+    {
+        await using var world = await World.StartAsync(server);
+        var link = await world.LinkAsync();
+        await world.PayAsync(link);
+        await world.FaultAsync("reset-before", resource: "PUT /Payments");
+        await world.DrainAsync();
+        var byHand = await PayByHandAsync(world, link);
+        foreach (var pause in new[] { UntilAbsenceCounts, UntilAbsent })
+        {
+            await world.AdvanceAsync(pause);
+            await world.DrainAsync();
+        }
+        var held = (await world.PairAsync(link)).Payment;
+        held.ShouldSatisfyAllConditions(row => row.Code.ShouldBe("payment.already_there"), row => row.OpenRequest.ShouldBeNull("it was looked for twice"), row => row.DueAt.ShouldBeNull(),
+            row => row.Message!.ShouldEndWith("Delete it in Xero and requeue, or mark this one failed."));
+
+        var again = action == "requeue";
+        if (again)
+            await world.HumanAsync("deletePayment", new JsonObject { ["paymentId"] = byHand });
+        await ResolveAsync(world, held, action, expect: again ? 202 : 200);
+        await world.DrainAsync();
+        (await world.PairAsync(link)).Payment.ShouldSatisfyAllConditions(row => row.Status.ShouldBe(again ? "SUCCESS" : "FAILED"), row => row.Code.ShouldBe(again ? null : "operator.marked_failed"));
+        (await world.CallsAsync("PUT /Payments")).ShouldBe(again ? 2 : 1);
+    }
+
+    [Fact]
+    public async Task While_a_payment_may_still_land_another_one_on_its_invoice_settles_nothing()
+    {
+        await using var world = await World.StartAsync(server, tampered: true);
+        var onItsWay = HoldBack(world, "PUT /Payments");
+        var link = await world.LinkAsync();
+        await world.PayAsync(link);
+        await world.DrainAsync();
+        var byHand = await PayByHandAsync(world, link);
+        await world.AdvanceAsync(TimeSpan.FromSeconds(20));
+        await world.DrainAsync();
+        var open = (await world.PairAsync(link)).Payment;
+        open.ShouldSatisfyAllConditions(row => row.Kind.ShouldBe("UNCERTAIN"), row => row.OpenRequest.ShouldNotBeNull(), row => row.DueAt.ShouldNotBeNull());
+        await ResolveAsync(world, open, "markFailed", expect: 409);
+        await ResolveAsync(world, open, "requeue", expect: 409);
+
+        await world.HumanAsync("deletePayment", new JsonObject { ["paymentId"] = byHand });
+        await world.AdvanceAsync(TimeSpan.FromSeconds(25));
+        await LandAsync(world, "PUT /Payments", onItsWay());
+        await world.AdvanceAsync(UntilAbsenceCounts);
+        await world.DrainAsync();
+        (await world.PairAsync(link)).Payment.Status.ShouldBe("SUCCESS");
+        (await world.CallsAsync("PUT /Payments")).ShouldBe(1, "that which was late");
+    }
+
+    /// <summary>Keeps the first such request from Xero and answers as a gateway would; it may land later.</summary>
+    static Func<string> HoldBack(World world, string resource)
+    {
+        string? held = null;
+        world.Proxy.OnRequest = (called, body) =>
+        {
+            if (called != resource || held is not null)
+                return null;
+            held = body;
+            return (504, "gateway time-out");
+        };
+        return () => held.ShouldNotBeNull();
+    }
+
+    static Task<JsonNode> ResolveAsync(World world, Row row, string action, int expect) =>
+        world.SendAsync(HttpMethod.Post, $"/api/syncs/{row.Id}/resolve", new JsonObject { ["action"] = action, ["reason"] = "as its message says" }, expect);
+
+    static async Task<string> PayByHandAsync(World world, Guid link)
+    {
+        var invoice = (await world.PairAsync(link)).Invoice.InvoiceId!;
+        var paid = await world.HumanAsync("payInvoice", new JsonObject { ["invoiceId"] = invoice, ["reference"] = "by hand" });
+        world.Auditor.MadeByPeople.Remove(invoice);
+        return paid["paymentId"]!.GetValue<string>();
     }
 
     [Fact]

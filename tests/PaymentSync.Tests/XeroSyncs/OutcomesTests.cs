@@ -54,6 +54,19 @@ public sealed class OutcomesTests
             r => r.DueIn.ShouldBe(TimeSpan.Zero));
 
     [Theory]
+    [InlineData(5, null, "NOT_FOUND")]
+    [InlineData(120, null, "NOT_FOUND")]
+    [InlineData(149.999, 120.0, "NOT_FOUND")]
+    [InlineData(150, 120.0, "ABSENT")]
+    public void What_something_else_keeps_out_is_held_for_a_person_once_it_is_absent_and_not_sooner(double lookedAfter, double? absentSince, string outcome)
+    {
+        var instead = new Failure(FailureKind.NEEDS_ACTION, "payment.already_there", "There is another.") { CountsAsRetry = false };
+        new Outcomes(new Random(7)).NotFound(Sync(lookedAfter, absentSince), "look", instead).ShouldSatisfyAllConditions(r => r.Status.ShouldBe(XeroSyncStatus.FAILED), r => r.Outcome.ShouldBe(outcome),
+            r => r.FailureKind.ShouldBe(outcome == "ABSENT" ? FailureKind.NEEDS_ACTION : FailureKind.UNCERTAIN), r => r.SettlesOpenRequest.ShouldBe(outcome == "ABSENT"), r => (r.DueIn is null).ShouldBe(outcome == "ABSENT"),
+            r => r.CountsAsRetry.ShouldBeFalse());
+    }
+
+    [Theory]
     [InlineData(0, 5)]
     [InlineData(3, 40)]
     [InlineData(12, 900)]
