@@ -170,6 +170,24 @@ public sealed class ContradictionsTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task A_held_row_gets_the_journal_entry_of_its_open_request_and_stays_held()
+    {
+        await using var world = await World.StartAsync(server);
+        var link = await world.LinkAsync();
+        await world.PayAsync(link);
+        await world.AsWriterAsync("""
+            UPDATE xero_syncs SET open_request_id = gen_random_uuid(), tenant_id = $2, status = 'FAILED', failure_kind = 'NEEDS_ACTION', failure_code = 'xero.total_differs', error_message = 'No.', next_retry_at = NULL
+             WHERE payment_link_id = $1 AND sync_type = 'INVOICE'
+            """, link, Broken.Tenant);
+
+        await world.RecoverAsync();
+        (await world.ItemsAsync()).ShouldBe(["request.missing RESUME DONE"]);
+        (await world.RecoverAsync()).Found.ShouldBe(0);
+        await world.DrainAsync();
+        (await world.PairAsync(link)).Invoice.ShouldSatisfyAllConditions(row => row.Status.ShouldBe("FAILED"), row => row.Code.ShouldBe("xero.total_differs"), row => row.DueAt.ShouldBeNull());
+    }
+
+    [Fact]
     public async Task A_payment_in_Xero_on_an_invoice_that_nobody_knows_stops_the_invoice_from_being_sent()
     {
         await using var world = await World.StartAsync(server);
