@@ -259,6 +259,8 @@ sealed partial class Drain(DrainLeases leases, SyncQueue queue, XeroConnections 
                 return Hold(FailureCodes.TenantChanged, "The organisation is connected to another Xero tenant than the one this sync's document is, or may be, in. Connect the former one again and it goes on by itself.");
             if (sync.SyncType == XeroSyncType.PAYMENT && sync.XeroInvoiceId is null)
                 return Outcomes.WaitsForInvoice(sync);
+            if (sync.InvoiceIsShared && !sync.MustLookFirst && !sync.IsReleased(FailureCodes.LegacySharedId) && !sync.IsReleased(FailureCodes.LegacyPaymentUnknown))
+                return Hold(FailureCodes.LegacySharedId, $"Rows of several links name invoice {sync.XeroInvoiceId}, and at most one of them is right. Find out in Xero which link it belongs to: requeue the payment of that one, and mark the others failed.");
             if (sync.SyncType == XeroSyncType.INVOICE && sync.LinkCancelled && !sync.MustLookFirst && !sync.IsReleased(FailureCodes.LinkCancelled))
                 return Hold(FailureCodes.LinkCancelled, "The payment link was cancelled, but money was received. Resolve: requeue to book it, or refund the customer and mark it failed.");
             return null;

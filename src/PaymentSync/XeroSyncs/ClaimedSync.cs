@@ -35,6 +35,8 @@ sealed record ClaimedSync
     /// Every request of it so far was refused, the open one because its number is taken: whatever bears that number, we did not make it.
     /// </summary>
     public required bool NumberIsAStrangers { get; init; }
+    /// <summary>A payment whose invoice rows of other links name, too, in an adopted database.</summary>
+    public bool InvoiceIsShared { get; init; }
     public required bool LinkCancelled { get; init; }
     public required string Trigger { get; init; }
     public required DateTime ClaimedAt { get; init; }

@@ -43,5 +43,6 @@ static class FailureCodes
     public const string SeveralMatches = "xero.several_matches";
     public const string AlreadyThere = "payment.already_there";
     public const string LegacyPaymentUnknown = "legacy.payment_unknown";
+    public const string LegacySharedId = "legacy.shared_id";
     public const string MarkedFailed = "operator.marked_failed";
 }

@@ -45,7 +45,7 @@ sealed class SyncQueue(NpgsqlDataSource database)
                       s.retry_count, l.status = 'CANCELED' OR p.cancelled_at IS NOT NULL,
                       CASE WHEN s.open_request_id IS NOT NULL THEN 'VERIFY' WHEN d.due_because IS NOT NULL THEN d.due_because WHEN s.attempt = 1 THEN 'FIRST' ELSE 'RETRY' END,
                       (SELECT paymentsync.now()), s.failure_code,
-                      coalesce(tried.number_taken, false), coalesce(tried.number_taken AND tried.all_refused, false)
+                      coalesce(tried.number_taken, false), coalesce(tried.number_taken AND tried.all_refused, false), s.sync_type = 'PAYMENT' AND i.shared_id IS NOT NULL
             """);
         command.Parameters.AddWithValue(organisation);
         command.Parameters.AddWithValue(type);
@@ -82,6 +82,7 @@ sealed class SyncQueue(NpgsqlDataSource database)
                 FailureCode = reader.Nullable<string>(18),
                 NumberIsTaken = reader.GetBoolean(19),
                 NumberIsAStrangers = reader.GetBoolean(20),
+                InvoiceIsShared = reader.GetBoolean(21),
             });
         }
         return claimed;

@@ -404,4 +404,31 @@ public sealed class AdoptedPipelineTests(PostgresServer server)
 
         (await world.RowsAsync()).Single().Code.ShouldBe("operator.marked_failed");
     }
+
+    [Fact]
+    public async Task No_payment_goes_to_an_invoice_that_several_links_name_until_a_person_says_whose_it_is()
+    {
+        var (invoice, links) = (Guid.NewGuid().ToString(), new[] { _legacy.Link(), _legacy.Link() });
+        foreach (var link in links)
+        {
+            _legacy.Row(link, "INVOICE", "SUCCESS", invoiceId: invoice);
+            _legacy.Row(link, "PAYMENT", "PENDING");
+        }
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        await world.DrainAsync();
+
+        var (mine, others) = ((await world.PairAsync(links[0])).Payment, (await world.PairAsync(links[1])).Payment);
+        (mine.Status, mine.Code, others.Status, others.Code).ShouldBe(("FAILED", "legacy.shared_id", "FAILED", "legacy.shared_id"));
+        (await world.CallsAsync("GET /Invoices") + await world.CallsAsync("PUT /Payments")).ShouldBe(0);
+
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{mine.Id}/resolve", new JsonObject { ["action"] = "requeue", ["reason"] = "it is this link's" });
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{others.Id}/resolve", new JsonObject { ["action"] = "markFailed", ["reason"] = "it is the other one's" });
+        await world.DrainAsync();
+
+        (await world.CallsAsync("GET /Invoices")).ShouldBeGreaterThan(0, "the one that was released goes its way");
+        (await world.PairAsync(links[0])).Payment.Code.ShouldBe("xero.document_missing", "this Xero has no such invoice");
+        (await world.PairAsync(links[1])).Payment.Code.ShouldBe("operator.marked_failed");
+    }
 }
