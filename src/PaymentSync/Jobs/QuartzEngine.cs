@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Npgsql;
 using PaymentSync.Database;
 using Quartz;
@@ -71,16 +70,22 @@ sealed partial class QuartzEngine([FromKeyedServices(QuartzEngine.Scheduler)] IS
 
         protected override async Task ExecuteAsync(CancellationToken stoppingToken)
         {
-            using var timer = new PeriodicTimer(LookAfter);
-            while (await timer.WaitForNextTickAsync(stoppingToken))
+            while (true)
             {
+                await Task.Delay(LookAfter, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (stoppingToken.IsCancellationRequested)
+                    return;
                 try
                 {
                     var scheduler = await schedulers.GetScheduler(stoppingToken);
                     var known = await scheduler.GetTriggerKeys(GroupMatcher<TriggerKey>.GroupEquals(Recurring), stoppingToken);
                     await ScheduleAsync(jobs.All.Where(job => !known.Contains(new TriggerKey(job.Name, Recurring))), stoppingToken);
                 }
-                catch (Exception problem) when (problem is SchedulerException or DbException)
+                catch (Exception) when (stoppingToken.IsCancellationRequested)
+                {
+                    return;
+                }
+                catch (Exception problem)
                 {
                     LogNotScheduled(problem.Message);
                 }
