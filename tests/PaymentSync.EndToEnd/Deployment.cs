@@ -326,26 +326,41 @@ sealed class Deployment : IAsyncDisposable
         return moved;
     }
 
-    /// <summary>Freezes a node while calls of its are on their way to Xero.</summary>
-    public async Task FreezeInACallAsync(Node node)
+    /// <summary>Freezes the first of these nodes that has calls on their way to Xero, and returns it.</summary>
+    public async Task<Node> FreezeInACallAsync(params Node[] nodes)
     {
+        Node? frozen = null;
         await EventuallyAsync(async () =>
         {
-            if (await HeldAsync(node) == 0)
-                return false;
-            await node.Program.SignalAsync("STOP");
-            // What it had told the database by then is still done; what is held after that stays held.
-            for (var look = 0; look < 5; look++)
+            foreach (var node in nodes)
             {
-                await Task.Delay(20);
-                if (await HeldAsync(node) == 0)
+                if (await FreezesAsync(node))
                 {
-                    await node.Program.SignalAsync("CONT");
-                    return false;
+                    frozen = node;
+                    return true;
                 }
             }
-            return true;
-        }, $"{node.Program.Name} has calls in flight");
+            return false;
+        }, $"{string.Join(" or ", nodes.Select(node => node.Program.Name))} has calls in flight");
+        return frozen!;
+    }
+
+    async Task<bool> FreezesAsync(Node node)
+    {
+        if (await HeldAsync(node) == 0)
+            return false;
+        await node.Program.SignalAsync("STOP");
+        // What it had told the database by then is still done; what is held after that stays held.
+        for (var look = 0; look < 5; look++)
+        {
+            await Task.Delay(20);
+            if (await HeldAsync(node) == 0)
+            {
+                await node.Program.SignalAsync("CONT");
+                return false;
+            }
+        }
+        return true;
     }
 
     Task<long> HeldAsync(Node node) => Database.ScalarAsync<long>(

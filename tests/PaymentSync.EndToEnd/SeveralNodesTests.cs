@@ -49,11 +49,11 @@ public sealed class SeveralNodesTests(PostgresServer server)
 
         // Calls are left for a new minute, whatever was done while the events came.
         await deployment.AdvanceAsync(TimeSpan.FromSeconds(61));
-        await deployment.FreezeInACallAsync(second);
-        Deployment.Say($"{clock.Elapsed.TotalSeconds:0.0} s: the second worker is frozen in a call");
+        var frozen = await deployment.FreezeInACallAsync(second, again);
+        Deployment.Say($"{clock.Elapsed.TotalSeconds:0.0} s: {frozen.Program.Name} is frozen in a call");
         await deployment.AdvanceAsync(TimeSpan.FromMinutes(16));
-        await deployment.EventuallyAsync(async () => (await LostAsync(deployment, second)) > 0, "what the frozen worker held is given back");
-        await second.Program.SignalAsync("CONT");
+        await deployment.EventuallyAsync(async () => (await LostAsync(deployment, frozen)) > 0, "what the frozen worker held is given back");
+        await frozen.Program.SignalAsync("CONT");
 
         var minutes = await deployment.UntilBookedAsync();
         var calls = await deployment.CallsAsync();
