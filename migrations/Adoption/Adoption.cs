@@ -88,16 +88,17 @@ sealed partial class Adoption
         await StepAsync(connection, "plan", () => InTransactionAsync(connection, "the plan", cancellationToken, SqlFile.Read("adoption/plan.sql"), RangesSql, Done("plan")), cancellationToken);
         await StepAsync(connection, "rows", () => RowsAsync(cancellationToken), cancellationToken);
         // The archive's indexes beside those of xero_syncs: each table takes one building at a time, and there is more than one processor.
-        await Task.WhenAll(ArchiveAsync(cancellationToken), KeptRowsAsync(connection, cancellationToken));
+        await Task.WhenAll(AsideAsync(cancellationToken), KeptRowsAsync(connection, cancellationToken));
         await StepAsync(connection, "guards", () => InTransactionAsync(connection, "the guards of xero_syncs", cancellationToken,
             SqlFile.Read("adoption/end.sql"), SqlFile.Read("05_xero_syncs_guards.sql"), Recorded(XeroSyncsGuards.Id), Done("guards")), cancellationToken);
-        await StepAsync(connection, "totals", () => InTransactionAsync(connection, "the totals", cancellationToken, SqlFile.Read("adoption/totals.sql"), Done("totals")), cancellationToken);
     }
 
-    async Task ArchiveAsync(CancellationToken cancellationToken)
+    async Task AsideAsync(CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
         await StepAsync(connection, "archive", () => InTransactionAsync(connection, "the indexes of the archive", cancellationToken, SqlFile.Read("adoption/archive_indexes.sql"), Done("archive")), cancellationToken);
+        // What is SUCCESS stays so: the host's updates change nothing, and nobody else may write.
+        await StepAsync(connection, "totals", () => InTransactionAsync(connection, "the totals", cancellationToken, SqlFile.Read("adoption/totals.sql"), Done("totals")), cancellationToken);
     }
 
     async Task KeptRowsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)

@@ -10,9 +10,6 @@ DECLARE
   connected boolean := EXISTS (SELECT 1 FROM paymentsync.connections c WHERE c.organization_id = of_organization AND c.status = 'ACTIVE');
   changed bigint;
 BEGIN
-  IF to_regclass('paymentsync.adoption') IS NULL THEN
-    RETURN 0;
-  END IF;
   PERFORM paymentsync.know_contact(k.payment_link_id)
      FROM (SELECT DISTINCT w.payment_link_id FROM public.xero_syncs w
             WHERE w.id = ANY (slice) AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id) ORDER BY 1) k;

@@ -56,7 +56,7 @@ static class Scans
                WHERE r.id = s.open_request_id AND r.outcome = 'ANSWERED' AND r.answer IS NOT NULL
                  AND NOT EXISTS (SELECT 1 FROM paymentsync.sync_attempts a WHERE a.sync_id = s.id AND a.request_id = r.id AND a.outcome <> 'LOST')) q
             """),
-        Syncs(Kinds.RequestMissing, $"s.open_request_id IS NOT NULL AND s.status IN ('PENDING', 'FAILED') AND {NotHeld} AND q.entries = 0",
+        Syncs(Kinds.RequestMissing, "s.open_request_id IS NOT NULL AND s.status IN ('PENDING', 'FAILED') AND q.entries = 0",
             "CROSS JOIN LATERAL (SELECT count(*) AS entries FROM paymentsync.requests r WHERE r.id = s.open_request_id) q"),
         // The adoption lists these, too; and a person may have found that there is nothing to adopt.
         Syncs(Kinds.SuccessWithoutId, $"s.status = 'SUCCESS' AND {Own} IS NULL AND NOT EXISTS (SELECT 1 FROM paymentsync.recovery_items d WHERE d.subject = 'sync:' || s.id AND d.kind IN ('{Kinds.SuccessWithoutId}', '{Kinds.AdoptedWithoutId}') AND (d.status = 'OPEN' OR d.resolution = 'settledElsewhere'))"),

@@ -129,8 +129,8 @@ public sealed class WhileTheHostWritesTests(PostgresServer server)
 
         var report = (await LegacyDatabase.AdoptAsync(database, progress =>
         {
-            if (progress.Step is "constraint" or "totals")
-                Hold("SELECT count(*) FROM xero_syncs");
+            if (progress.Step is "constraint" or "guards")
+                Hold("SELECT count(*) FROM organizations");
         })).Adoption!;
 
         report.Holds.ShouldBeTrue(report.ToText());
