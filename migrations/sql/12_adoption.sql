@@ -14,7 +14,7 @@ BEGIN
      FROM (SELECT DISTINCT w.payment_link_id FROM public.xero_syncs w
             WHERE w.id = ANY (slice) AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id) ORDER BY 1) k;
   WITH built AS MATERIALIZED (
-    SELECT w.id, w.sync_type, w.failure_code LIKE 'settings.%' AS goes_on, p.provider, p.amount, p.currency, d.document_number, d.payload, i.hold, i.message,
+    SELECT w.id, w.sync_type, w.failure_code LIKE 'settings.%' AS goes_on, p.provider, p.amount, p.currency, i.document_number, i.payload, i.hold, i.message,
            w.request_payload -> 'lookFor' AS look_for, row_number() OVER (ORDER BY w.created_at, w.id) AS place
       FROM public.xero_syncs w
       JOIN public.payment_links l ON l.id = w.payment_link_id
@@ -24,7 +24,6 @@ BEGIN
       CROSS JOIN LATERAL (
         SELECT b.sync_type, b.document_number, b.payload, max(b.hold) OVER () AS hold, max(b.message) OVER () AS message
           FROM paymentsync.documents(w.payment_link_id, p.provider, coalesce(w.provider_payment_id, 'LINK-' || l.short_code), p.amount, p.currency::text, (w.request_payload ->> 'occurredAt')::timestamptz) b) i
-      CROSS JOIN LATERAL (SELECT i.document_number, i.payload) d
      WHERE w.id = ANY (slice) AND w.status <> 'SUCCESS' AND w.document_number IS NULL AND paymentsync.keeps_its_state(w.sync_type, w.failure_code, w.provider_payment_id)
        AND NOT paymentsync.awaits_confirmation(w.failure_code, w.request_payload) AND p.amount IS NOT NULL AND p.provider IS NOT NULL AND w.request_payload ? 'occurredAt' AND i.sync_type = w.sync_type
        AND NOT EXISTS (SELECT 1 FROM public.xero_syncs x WHERE x.organization_id = w.organization_id AND x.sync_type = w.sync_type AND x.document_number = i.document_number)

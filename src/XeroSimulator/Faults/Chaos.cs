@@ -32,12 +32,30 @@ internal sealed class Chaos(ChaosOrder order)
 
     private readonly ConcurrentDictionary<(Guid? Tenant, string Resource), int> _calls = new();
     private readonly ConcurrentDictionary<string, int> _met = new();
+    private readonly Lock _acting = new();
+    private bool _over;
 
     public ChaosOrder Order => order;
 
     public IReadOnlyDictionary<string, int> Met => _met;
 
     public ConcurrentQueue<ChaosAct> Acts { get; } = new();
+
+    /// <summary>A request that is done only after the chaos ended has nobody follow it any more: what people did was told by then.</summary>
+    public void WhileItLasts(Action act)
+    {
+        lock (_acting)
+        {
+            if (!_over)
+                act();
+        }
+    }
+
+    public void End()
+    {
+        lock (_acting)
+            _over = true;
+    }
 
     public (Fault? Fault, Draw Draw) Next(string resource, Guid? tenantId)
     {

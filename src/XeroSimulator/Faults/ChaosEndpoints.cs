@@ -17,15 +17,17 @@ internal static class ChaosEndpoints
     {
         if (Problem(order) is { } problem)
             return TypedResults.BadRequest(problem);
+        world.Chaos?.End();
         world.Chaos = new Chaos(order);
         return TypedResults.Created("/simulator/chaos", ChaosAnswer.Of(world.Chaos));
     }
 
-    /// <summary>Answers with what it did; requests that are still to be done late are done when their time comes.</summary>
+    /// <summary>Answers with all it did; requests that are still to be done late are done when their time comes, and nobody meddles after them.</summary>
     private static Results<Ok<ChaosAnswer>, NoContent> Stop(World world)
     {
         var chaos = world.Chaos;
         world.Chaos = null;
+        chaos?.End();
         return chaos is null ? TypedResults.NoContent() : TypedResults.Ok(ChaosAnswer.Of(chaos));
     }
 

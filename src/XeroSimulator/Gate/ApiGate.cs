@@ -77,8 +77,7 @@ internal sealed class ApiGate(World world)
         Answer Handle(ApiCall call)
         {
             var done = handle(call);
-            if (chaos is not null)
-                Whims.Follow(chaos, draw, organisation, call.Now);
+            chaos?.WhileItLasts(() => Whims.Follow(chaos, draw, organisation, call.Now));
             return done;
         }
     }

@@ -69,6 +69,24 @@ public sealed class ChaosTests : SimulatorTest
         acts.Distinct().Count().ShouldBeGreaterThan(2);
     }
 
+    [Fact]
+    public async Task Nobody_meddles_any_more_once_the_acts_were_told()
+    {
+        await Put("/Invoices?summarizeErrors=false", Sample.Batch(Sample.Invoice("A"), Sample.Invoice("B"), Sample.Invoice("C")));
+        for (var seed = 1; seed <= 6; seed++)
+        {
+            await Simulator(HttpMethod.Post, "/faults", new { fault = "commit-then-reset", resource = "PUT /Invoices", commitAfterSeconds = 45 });
+            await Begin(seed, [], humans: 1);
+            await Should.ThrowAsync<HttpRequestException>(() => Put("/Invoices?summarizeErrors=false", Sample.Batch(Sample.Invoice($"LATE-{seed}"))));
+            (await Simulator(HttpMethod.Delete, "/chaos")).Json.GetProperty("acts").GetArrayLength().ShouldBe(0);
+            await Advance(TimeSpan.FromSeconds(46));
+        }
+
+        var invoices = (await Ledger()).GetProperty("invoices").EnumerateArray().ToList();
+        invoices.Select(invoice => $"{invoice.Text("status")} {invoice.Text("total")} {invoice.Text("amountDue")}").Distinct().ShouldHaveSingleItem();
+        invoices.Count.ShouldBe(9);
+    }
+
     [Theory]
     [InlineData("commit-then-reset")]
     [InlineData("commit-then-hang")]
