@@ -9,15 +9,15 @@ public sealed record MigrateOptions
     /// <summary>Prints the whole report and changes nothing.</summary>
     public bool DryRun { get; init; }
 
-    /// <summary>Connections that clean up at the same time, each in its own range of links.</summary>
+    /// <summary>Connections that clean up at the same time, each its own part of the table.</summary>
     public int Workers { get; init; } = 2;
 
     /// <summary>Told at the beginning of each step and, before it is committed, of each batch. What it throws ends the run, as a kill would.</summary>
     public Action<AdoptionProgress>? Progress { get; init; }
 }
 
-/// <param name="Step">columns, plan, rows, shared, archive, constraint, indexes, checks, guards, totals or report.</param>
-/// <param name="Done">Links of the step that are done; both are 0 where a step has no parts.</param>
+/// <param name="Step">columns, plan, duplicates, rows, archive, constraint, indexes, checks, guards, totals or report.</param>
+/// <param name="Done">Pages of the step that are done; both are 0 where a step has no parts.</param>
 public sealed record AdoptionProgress(string Step, long Done, long Total);
 
 /// <param name="Applied">The migrations that were applied, in order; empty when the database was up to date.</param>

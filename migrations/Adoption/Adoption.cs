@@ -85,7 +85,8 @@ sealed partial class Adoption
             Tell("columns");
             await InTransactionAsync(connection, "adding columns to xero_syncs", cancellationToken, SqlFile.Read("03_xero_syncs_columns.sql"), SqlFile.Read("adoption/begin.sql"), Recorded(XeroSyncsColumns.Id), Done("columns"));
         }
-        await StepAsync(connection, "plan", () => InTransactionAsync(connection, "the plan", cancellationToken, SqlFile.Read("adoption/plan.sql"), RangesSql, Done("plan")), cancellationToken);
+        await StepAsync(connection, "plan", () => PlanAsync(connection, cancellationToken), cancellationToken);
+        await StepAsync(connection, "duplicates", () => DuplicatesAsync(cancellationToken), cancellationToken);
         await StepAsync(connection, "rows", () => RowsAsync(cancellationToken), cancellationToken);
         // The archive's indexes beside those of xero_syncs: each table takes one building at a time, and there is more than one processor.
         await Task.WhenAll(AsideAsync(cancellationToken), KeptRowsAsync(connection, cancellationToken));
@@ -96,14 +97,13 @@ sealed partial class Adoption
     async Task AsideAsync(CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
-        await StepAsync(connection, "archive", () => InTransactionAsync(connection, "the indexes of the archive", cancellationToken, SqlFile.Read("adoption/archive_indexes.sql"), Done("archive")), cancellationToken);
+        await StepAsync(connection, "archive", () => StatementsAsync(connection, "adoption/beside.sql", cancellationToken), cancellationToken);
         // What is SUCCESS stays so: the host's updates change nothing, and nobody else may write.
         await StepAsync(connection, "totals", () => InTransactionAsync(connection, "the totals", cancellationToken, SqlFile.Read("adoption/totals.sql"), Done("totals")), cancellationToken);
     }
 
     async Task KeptRowsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        await StepAsync(connection, "shared", () => SharedAsync(connection, cancellationToken), cancellationToken);
         await StepAsync(connection, "constraint", () => ConstraintAsync(connection, cancellationToken), cancellationToken);
         await StepAsync(connection, "indexes", () => StatementsAsync(connection, "04_xero_syncs_indexes.sql", cancellationToken), cancellationToken, Recorded(XeroSyncsIndexes.Id));
         await StepAsync(connection, "checks", () => StatementsAsync(connection, "05_xero_syncs_checks.sql", cancellationToken), cancellationToken);
@@ -114,8 +114,15 @@ sealed partial class Adoption
     {
         await using var connection = await OpenAsync(cancellationToken);
         Tell("report");
-        await ExecuteAsync(connection, "ANALYZE xero_syncs; ANALYZE paymentsync.xero_syncs_archive;", cancellationToken);
+        await ExecuteAsync(connection, "ANALYZE xero_syncs, paymentsync.xero_syncs_archive, paymentsync.recovery_items", cancellationToken);
         var report = await AdoptionReport.OfAsync(connection, _connectionString, cancellationToken);
+        await InTransactionAsync(connection, "letting tables be vacuumed again", cancellationToken, """
+            ALTER TABLE xero_syncs RESET (autovacuum_enabled);
+            ALTER TABLE paymentsync.xero_syncs_archive RESET (autovacuum_enabled);
+            ALTER TABLE paymentsync.xero_syncs_before_adoption RESET (autovacuum_enabled);
+            ALTER TABLE paymentsync.recovery_items RESET (autovacuum_enabled);
+            DROP TABLE IF EXISTS paymentsync.adoption_links, paymentsync.adoption_shared;
+            """);
         await using var finish = new NpgsqlCommand("""
             WITH kept AS (UPDATE paymentsync.adoption SET finished_at = paymentsync.now(), report = $1 RETURNING report_id, report)
             UPDATE paymentsync.recovery_reports r SET ended_at = paymentsync.now(), summary = k.report, found = least($2, 2147483647)::int, done = least($3, 2147483647)::int, left_to_a_person = least($4, 2147483647)::int
@@ -126,7 +133,6 @@ sealed partial class Adoption
         finish.Parameters.AddWithValue(report.Removed);
         finish.Parameters.AddWithValue(report.WorkListItems);
         await finish.ExecuteNonQueryAsync(cancellationToken);
-        await ExecuteAsync(connection, "DROP TABLE IF EXISTS paymentsync.adoption_plan, paymentsync.adoption_shared", cancellationToken);
         return report;
     }
 

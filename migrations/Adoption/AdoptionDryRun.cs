@@ -11,10 +11,16 @@ sealed partial class Adoption
         await using var connection = await OpenAsync(cancellationToken);
         await AdoptionChecks.RequireShapeAsync(connection, cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken);
-        await ExecuteAsync(connection, "SET TRANSACTION READ ONLY; SET LOCAL enable_nestloop = off", cancellationToken);
+        await ExecuteAsync(connection, "SET TRANSACTION READ ONLY; SET LOCAL enable_nestloop = off; SET LOCAL enable_hashagg = off; SET LOCAL enable_hashjoin = off", cancellationToken);
         if (await AdoptionChecks.BusySinceAsync(connection, cancellationToken) is { } busy)
             await _log.WriteLineAsync($"{busy} The adoption itself would be refused until ten minutes after that.");
-        await using var count = new NpgsqlCommand($"WITH {SqlFile.Read("adoption/member_all.sql")}{SqlFile.Read("adoption/decide.sql")}{SqlFile.Read("adoption/count.sql")}", connection);
+        await using var count = new NpgsqlCommand($"""
+            WITH {Decide("true", "true")}, {SqlFile.Read("adoption/shared.sql")},
+            marked AS (
+              SELECT d.*, coalesce(d.invoice_id IN (SELECT t.id FROM twice t WHERE t.kind = 'INVOICE'), false) AS shared_invoice, coalesce(d.payment_id IN (SELECT t.id FROM twice t WHERE t.kind = 'PAYMENT'), false) AS shared_payment FROM decided d
+            ),
+            {SqlFile.Read("adoption/count.sql")}
+            """, connection);
         var tally = await CountsAsync(count);
         var constraint = await ScalarAsync<bool>(connection, "SELECT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = 'xero_syncs_payment_link_sync_type_unique' AND conrelid = 'public.xero_syncs'::regclass)", cancellationToken);
         await transaction.RollbackAsync(cancellationToken);

@@ -57,21 +57,7 @@ public sealed record AdoptionReport
         long Count(string what) => tally.GetValueOrDefault(what);
         SortedDictionary<string, long> By(string prefix) =>
             new(tally.Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal) && pair.Value > 0).ToDictionary(pair => pair.Key[prefix.Length..].Replace(':', ' '), pair => pair.Value), StringComparer.Ordinal);
-        void Shared(SortedDictionary<string, long> rows, string prefix)
-        {
-            foreach (var (what, count) in By(prefix).Where(pair => pair.Key.EndsWith(" settings.missing", StringComparison.Ordinal)))
-            {
-                rows[what] -= count;
-                if (rows[what] == 0)
-                    rows.Remove(what);
-                rows[what.Replace("settings.missing", "legacy.shared_id", StringComparison.Ordinal)] = count;
-            }
-        }
         var (kept, added, items) = (By("kept:"), By("added:"), By("item:"));
-        Shared(kept, "shared:kept:");
-        Shared(added, "shared:added:");
-        if (By("shared:").Values.Sum() is > 0 and var shared)
-            items["legacy.shared_id"] = shared;
         return new AdoptionReport
         {
             DryRun = dryRun,
@@ -100,8 +86,7 @@ public sealed record AdoptionReport
     internal static async Task<AdoptionReport> OfAsync(NpgsqlConnection connection, string connectionString, CancellationToken cancellationToken)
     {
         await using var read = new NpgsqlCommand("""
-            SELECT t.key, sum(t.value::bigint)::bigint
-              FROM (SELECT tally FROM paymentsync.adoption UNION ALL SELECT tally FROM paymentsync.adoption_ranges) a CROSS JOIN LATERAL jsonb_each_text(a.tally) t GROUP BY t.key
+            SELECT t.key, t.value::bigint FROM paymentsync.adoption a CROSS JOIN LATERAL jsonb_each_text(a.tally) t
             """, connection);
         var tally = await Adoption.CountsAsync(read);
         var report = Of(tally, await Adoption.ScalarAsync<bool>(connection, "SELECT constraint_was_there FROM paymentsync.adoption", cancellationToken), dryRun: false);

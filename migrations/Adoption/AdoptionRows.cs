@@ -5,47 +5,87 @@ using NpgsqlTypes;
 
 namespace PaymentSync.Migrations;
 
-/// <summary>The clean-up itself: ranges of links side by side, each in batches that are one statement and one short transaction.</summary>
+/// <summary>The clean-up itself: decided once for all links, then done page by page, by several connections, in batches that are one statement and one short transaction.</summary>
 sealed partial class Adoption
 {
-    const int FirstBatch = 200;
-    const int LargestBatch = 4000;
-    const int SharedAtOnce = 2000;
+    const int FirstBatch = 8;
+    const int LargestBatch = 256;
     // Rows of a batch are locked until it is committed, and a statement of the host may wait for one of them.
     static readonly TimeSpan LongBatch = TimeSpan.FromMilliseconds(300);
 
-    /// <summary>What apply.sql counts when a row escaped it.</summary>
-    const string Moved = "moved";
+    /// <summary>What becomes of the rows and links for which these conditions hold, as a list of CTEs that ends with "decided".</summary>
+    static string Decide(string rows, string links) =>
+        SqlFile.Read("adoption/member.sql").Replace("{which}", rows, StringComparison.Ordinal) + SqlFile.Read("adoption/decide.sql").Replace("{links}", links, StringComparison.Ordinal);
 
-    string RangesSql => $"""
-        DELETE FROM paymentsync.adoption_ranges;
-        INSERT INTO paymentsync.adoption_ranges (range, next_seq, last_seq)
-        SELECT r, (r - 1) * size + 1, least(r * size, n) FROM (SELECT count(*) AS n, (count(*) + {_options.Workers - 1}) / {_options.Workers} AS size FROM paymentsync.adoption_plan) p, generate_series(1, {_options.Workers}) r;
-        """;
+    /// <summary>
+    /// What becomes of every link, in a table, before anything is changed. Nothing that was judged changes after it: the host's updates keep the old row by now, and what it
+    /// inserts is not judged.
+    /// </summary>
+    async Task PlanAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        // What the host inserted since the run began waits for its confirmation; nothing of it was ever tried.
+        const string judged = "s.failure_code IS DISTINCT FROM 'waiting.confirmation'";
+        await InTransactionAsync(connection, "the table of decisions", cancellationToken, $"""
+            DROP TABLE IF EXISTS paymentsync.adoption_links, paymentsync.adoption_shared;
+            CREATE TABLE paymentsync.adoption_links AS WITH {Decide(judged, "true")} SELECT d.* FROM decided d WITH NO DATA;
+            ALTER TABLE paymentsync.adoption_links ADD COLUMN shared_invoice boolean NOT NULL DEFAULT false, ADD COLUMN shared_payment boolean NOT NULL DEFAULT false, SET (autovacuum_enabled = off);
+            COMMENT ON TABLE paymentsync.adoption_links IS 'What becomes of the rows of each link (adoption/decide.sql), while the clean-up runs.';
+            """);
+        await Task.WhenAll(Enumerable.Range(0, _options.Workers).Select(async part =>
+        {
+            string Mine(string link) => $"(uuid_hash({link}) & 2147483647) % {_options.Workers} = {part}";
+            await using var own = await OpenAsync(cancellationToken);
+            // Every row is read, so sorting is cheapest; and ordered as the table is, so that a batch reads and writes neighbouring pages.
+            await ExecuteAsync(own, $"""
+                SET enable_nestloop = off; SET enable_hashagg = off; SET enable_hashjoin = off;
+                INSERT INTO paymentsync.adoption_links WITH {Decide($"{judged} AND {Mine("s.payment_link_id")}", Mine("l.id"))} SELECT d.* FROM decided d ORDER BY d.first_place;
+                """, cancellationToken);
+        }));
+        await InTransactionAsync(connection, "the decisions", cancellationToken, $"""
+            CREATE INDEX adoption_links_first_place ON paymentsync.adoption_links (first_place);
+            ANALYZE paymentsync.adoption_links (first_place);
+            CREATE TABLE paymentsync.adoption_shared AS WITH decided AS (SELECT l.invoice_id, l.payment_id FROM paymentsync.adoption_links l), {SqlFile.Read("adoption/shared.sql")} SELECT t.* FROM twice t;
+            UPDATE paymentsync.adoption_links l
+               SET shared_invoice = coalesce(l.invoice_id IN (SELECT t.id FROM paymentsync.adoption_shared t WHERE t.kind = 'INVOICE'), false),
+                   shared_payment = coalesce(l.payment_id IN (SELECT t.id FROM paymentsync.adoption_shared t WHERE t.kind = 'PAYMENT'), false)
+             WHERE l.invoice_id IN (SELECT t.id FROM paymentsync.adoption_shared t WHERE t.kind = 'INVOICE') OR l.payment_id IN (SELECT t.id FROM paymentsync.adoption_shared t WHERE t.kind = 'PAYMENT');
+            DELETE FROM paymentsync.adoption_ranges;
+            INSERT INTO paymentsync.adoption_ranges (step, range, next_page, end_page)
+            SELECT s.step, r.range, (r.range - 1) * p.pages / {_options.Workers}, r.range * p.pages / {_options.Workers}
+              FROM (SELECT pg_relation_size('public.xero_syncs') / current_setting('block_size')::integer + 1 AS pages) p, (VALUES ('duplicates'), ('rows')) s(step), generate_series(1, {_options.Workers}) r(range);
+            """);
+        await using var count = new NpgsqlCommand($"WITH marked AS (SELECT * FROM paymentsync.adoption_links), {SqlFile.Read("adoption/count.sql")}", connection);
+        await using var keep = new NpgsqlCommand("UPDATE paymentsync.adoption SET tally = $1", connection) { Parameters = { Json(await CountsAsync(count)) } };
+        await keep.ExecuteNonQueryAsync(cancellationToken);
+    }
 
-    async Task RowsAsync(CancellationToken cancellationToken)
+    Task DuplicatesAsync(CancellationToken cancellationToken) => PagesAsync("duplicates", SqlFile.Read("adoption/duplicates.sql"), cancellationToken);
+
+    Task RowsAsync(CancellationToken cancellationToken) => PagesAsync("rows", SqlFile.Read("adoption/rows.sql"), cancellationToken);
+
+    async Task PagesAsync(string step, string batch, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
         var reportId = await ScalarAsync<Guid>(connection, "SELECT report_id FROM paymentsync.adoption", cancellationToken);
         var tenants = await ScalarAsync<bool>(connection, AdoptionChecks.HasConnectionsSql, cancellationToken)
             ? "public.xero_connections"
             : "(SELECT NULL::uuid AS organization_id, NULL::text AS tenant_id WHERE false)";
-        var batch = $"WITH {SqlFile.Read("adoption/member_batch.sql")}{SqlFile.Read("adoption/decide.sql")}{SqlFile.Read("adoption/apply.sql")}".Replace("{tenants}", tenants, StringComparison.Ordinal).Replace("{host_columns}", await HostColumnsAsync(connection, cancellationToken), StringComparison.Ordinal);
-        var ranges = new List<(int Range, long Next, long Last)>();
-        await using (var read = new NpgsqlCommand("SELECT range, next_seq, last_seq FROM paymentsync.adoption_ranges ORDER BY range", connection))
+        batch = batch.Replace("{tenants}", tenants, StringComparison.Ordinal).Replace("{host_columns}", await HostColumnsAsync(connection, cancellationToken), StringComparison.Ordinal);
+        var ranges = new List<(int Range, long Next, long End)>();
+        await using (var read = new NpgsqlCommand("SELECT range, next_page, end_page FROM paymentsync.adoption_ranges WHERE step = $1 ORDER BY range", connection) { Parameters = { new() { Value = step } } })
         await using (var reader = await read.ExecuteReaderAsync(cancellationToken))
         {
             while (await reader.ReadAsync(cancellationToken))
                 ranges.Add((reader.GetInt32(0), reader.GetInt64(1), reader.GetInt64(2)));
         }
-        var total = ranges.Sum(range => Math.Max(0, range.Last - range.Next + 1));
+        var total = ranges.Sum(range => range.End - range.Next);
         var done = 0L;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         await Task.WhenAll(ranges.Select(range => Task.Run(async () =>
         {
             try
             {
-                await RangeAsync(range.Range, range.Next, range.Last, batch, reportId, links => _options.Progress?.Invoke(new AdoptionProgress("rows", Interlocked.Add(ref done, links), total)), stop.Token);
+                await RangeAsync(step, range.Range, range.Next, range.End, batch, reportId, pages => _options.Progress?.Invoke(new AdoptionProgress(step, Interlocked.Add(ref done, pages), total)), stop.Token);
             }
             catch
             {
@@ -64,45 +104,50 @@ sealed partial class Adoption
         """, cancellationToken))!;
 
     /// <summary>The same statement, finding what it changes by id alone: slower, but a row that the host moves meanwhile is waited for and followed. Else a busy host could undo a batch again and again.</summary>
-    static string ById(string batch) => batch.Replace("s.ctid = r.place AND ", "", StringComparison.Ordinal).Replace("s.ctid = t.place AND ", "", StringComparison.Ordinal);
+    static string ById(string batch) => batch.Replace("s.ctid = k.lies_at AND ", "", StringComparison.Ordinal);
 
-    async Task RangeAsync(int range, long next, long last, string batch, Guid reportId, Action<long> progress, CancellationToken cancellationToken)
+    async Task RangeAsync(string step, int range, long next, long end, string batch, Guid reportId, Action<long> progress, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
         // The batch is small, the tables are not: only by index, whatever the statistics say. A crash may lose the last batches whole, and their record with them.
         await ExecuteAsync(connection, "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET synchronous_commit = off", cancellationToken);
+        // The rows that stay grow, into the place of those that went: reading a page frees what was removed from it, and tells nobody else that there is room.
+        await using var makeRoom = new NpgsqlCommand("SELECT count(*) FROM public.xero_syncs WHERE ctid >= $1 AND ctid < $2", connection) { Parameters = { new() { NpgsqlDbType = NpgsqlDbType.Tid }, new() { NpgsqlDbType = NpgsqlDbType.Tid } } };
         await using var byPlace = await PreparedAsync(connection, batch, reportId, cancellationToken);
         await using var byId = await PreparedAsync(connection, ById(batch), reportId, cancellationToken);
-        for (var size = FirstBatch; next <= last;)
+        await using var record = new NpgsqlCommand("UPDATE paymentsync.adoption_ranges SET next_page = $3 WHERE step = $1 AND range = $2 AND next_page = $4", connection);
+        for (var size = FirstBatch; next < end;)
         {
-            var to = Math.Min(next + size - 1, last);
+            var to = Math.Min(next + size, end);
             var took = TimeSpan.Zero;
             var apply = byPlace;
             await PatientLocks.RetryAsync(async () =>
             {
                 var began = Stopwatch.GetTimestamp();
-                apply.Parameters[0].Value = next;
-                apply.Parameters[1].Value = to;
+                makeRoom.Parameters[0].Value = new NpgsqlTid((uint)next, 0);
+                makeRoom.Parameters[1].Value = new NpgsqlTid((uint)to, 0);
+                await makeRoom.ExecuteNonQueryAsync(CancellationToken.None);
+                apply.Parameters[0].Value = new NpgsqlTid((uint)next, 0);
+                apply.Parameters[1].Value = new NpgsqlTid((uint)to, 0);
                 await using var transaction = await connection.BeginTransactionAsync(CancellationToken.None);
-                var counted = await CountsAsync(apply);
-                if (counted.ContainsKey(Moved))
+                if ((long)(await apply.ExecuteScalarAsync(CancellationToken.None))! != 0)
                 {
                     apply = byId;
                     throw new RowsMovedException();
                 }
-                await using var record = new NpgsqlCommand("UPDATE paymentsync.adoption_ranges SET next_seq = $2, tally = paymentsync.add_tally(tally, $3) WHERE range = $1 AND next_seq = $4", connection);
+                record.Parameters.Clear();
+                record.Parameters.AddWithValue(step);
                 record.Parameters.AddWithValue(range);
-                record.Parameters.AddWithValue(to + 1);
-                record.Parameters.Add(Json(counted));
+                record.Parameters.AddWithValue(to);
                 record.Parameters.AddWithValue(next);
                 if (await record.ExecuteNonQueryAsync(CancellationToken.None) != 1)
                     throw new InvalidOperationException($"Range {range} of the adoption was moved by somebody else.");
-                progress(to - next + 1);
+                progress(to - next);
                 await transaction.CommitAsync(CancellationToken.None);
                 took = Stopwatch.GetElapsedTime(began);
             }, "the clean-up of xero_syncs", _log, cancellationToken);
-            next = to + 1;
-            size = took > LongBatch ? Math.Max(size / 2, 20) : Math.Min(took < LongBatch / 2 ? size * 2 : size, LargestBatch);
+            next = to;
+            size = took > LongBatch ? Math.Max(size / 2, 1) : Math.Min(took < LongBatch / 2 ? size * 2 : size, LargestBatch);
             cancellationToken.ThrowIfCancellationRequested();
         }
     }
@@ -110,33 +155,11 @@ sealed partial class Adoption
     static async Task<NpgsqlCommand> PreparedAsync(NpgsqlConnection connection, string batch, Guid reportId, CancellationToken cancellationToken)
     {
         var command = new NpgsqlCommand(batch, connection);
-        command.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Bigint });
-        command.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Bigint });
+        command.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Tid });
+        command.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Tid });
         command.Parameters.Add(new() { NpgsqlDbType = NpgsqlDbType.Uuid, Value = reportId });
         await command.PrepareAsync(cancellationToken);
         return command;
-    }
-
-    async Task SharedAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
-    {
-        var reportId = await ScalarAsync<Guid>(connection, "SELECT report_id FROM paymentsync.adoption", cancellationToken);
-        if (!await ScalarAsync<bool>(connection, "SELECT EXISTS (SELECT 1 FROM paymentsync.adoption_steps WHERE step = 'shared list')", cancellationToken))
-            await InTransactionAsync(connection, "the list of shared ids", cancellationToken, SqlFile.Read("adoption/shared_list.sql"), Done("shared list"));
-        await using var mark = new NpgsqlCommand(SqlFile.Read("adoption/shared_mark.sql"), connection);
-        mark.Parameters.AddWithValue(SharedAtOnce);
-        mark.Parameters.AddWithValue(reportId);
-        for (var more = true; more;)
-        {
-            await PatientLocks.RetryAsync(async () =>
-            {
-                await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-                var counted = await CountsAsync(mark);
-                await AddTallyAsync(connection, counted, cancellationToken);
-                _options.Progress?.Invoke(new AdoptionProgress("shared", 0, 0));
-                await transaction.CommitAsync(cancellationToken);
-                more = counted.Count > 0;
-            }, "marking shared ids", _log, cancellationToken);
-        }
     }
 
     static async Task AddTallyAsync(NpgsqlConnection connection, Dictionary<string, long> counted, CancellationToken cancellationToken)

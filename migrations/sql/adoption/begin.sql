@@ -11,7 +11,7 @@ CREATE TABLE paymentsync.adoption (
   report jsonb
 );
 COMMENT ON TABLE paymentsync.adoption IS 'One row where a host application''s database was adopted: what migrate found, removed and left to a person. A killed run goes on from here.';
-COMMENT ON COLUMN paymentsync.adoption.tally IS 'Counts of the steps that are not counted by range.';
+COMMENT ON COLUMN paymentsync.adoption.tally IS 'What was decided, counted, and what the host inserted meanwhile.';
 INSERT INTO paymentsync.adoption DEFAULT VALUES;
 INSERT INTO paymentsync.recovery_reports (id, trigger, node, started_at) SELECT report_id, 'ADOPTION', 'migrate', started_at FROM paymentsync.adoption;
 
@@ -19,12 +19,13 @@ CREATE TABLE paymentsync.adoption_steps (step text PRIMARY KEY, done_at timestam
 COMMENT ON TABLE paymentsync.adoption_steps IS 'What is done; each is recorded in the transaction that did it, or after statements that can be repeated.';
 
 CREATE TABLE paymentsync.adoption_ranges (
-  range integer PRIMARY KEY,
-  next_seq bigint NOT NULL,
-  last_seq bigint NOT NULL,
-  tally jsonb NOT NULL DEFAULT '{}'
+  step text,
+  range integer,
+  next_page bigint NOT NULL,
+  end_page bigint NOT NULL,
+  PRIMARY KEY (step, range)
 );
-COMMENT ON TABLE paymentsync.adoption_ranges IS 'How far the clean-up is in each range of links, with what it counted there; written in the transaction that did it.';
+COMMENT ON TABLE paymentsync.adoption_ranges IS 'How far the clean-up is in each range of pages of xero_syncs; written in the transaction that did it.';
 
 CREATE TABLE paymentsync.xero_syncs_before_adoption (
   sync_id uuid NOT NULL,
@@ -37,14 +38,15 @@ CREATE TABLE paymentsync.xero_syncs_before_adoption (
 );
 COMMENT ON TABLE paymentsync.xero_syncs_before_adoption IS 'What the host''s columns of kept rows were where the adoption changed them (status null: the adoption made the row). For restore-legacy.';
 
--- While rows change all the time a vacuum would begin again and again, and be in the way of the indexes; end.sql lets it begin once.
+-- While rows change all the time a vacuum would begin again and again, and be in the way of the indexes; once all is verified it may begin.
 ALTER TABLE xero_syncs SET (autovacuum_enabled = off);
 ALTER TABLE paymentsync.xero_syncs_archive SET (autovacuum_enabled = off);
 ALTER TABLE paymentsync.xero_syncs_before_adoption SET (autovacuum_enabled = off);
 ALTER TABLE paymentsync.recovery_items SET (autovacuum_enabled = off);
 
--- Built again when the archive is filled: one sort is cheaper than a million insertions.
-DROP INDEX paymentsync.xero_syncs_archive_link, paymentsync.xero_syncs_archive_kept;
+-- Built again when the tables are filled: one sort is cheaper than a million insertions.
+DROP INDEX paymentsync.xero_syncs_archive_link, paymentsync.xero_syncs_archive_kept, paymentsync.recovery_items_open, paymentsync.recovery_items_newest, paymentsync.recovery_items_of_sync;
+ALTER TABLE paymentsync.recovery_items DROP CONSTRAINT recovery_items_report_id_fkey;
 
 -- While the clean-up runs the host goes on writing. Its updates keep the old row, else a re-confirmation would set back under our hands what we
 -- have just judged; its inserts wait for a confirmation. Later 05_xero_syncs_guards.sql has the same rules for good.

@@ -1,39 +1,50 @@
--- What becomes of every row, from what the predecessor left: read by the dry run and by the clean-up alike, so that both say the same.
--- Expects "member": rows of whole links, as the predecessor's columns have them. Changes nothing.
-ranked AS MATERIALIZED (
-  SELECT m.*, row_number() OVER w AS rank, first_value(m.id) OVER w AS kept_id,
+-- What becomes of every row of each link, from what the predecessor left: asked by the dry run and by the clean-up alike, so that both say the same.
+-- Expects "member", rows of whole links, as the predecessor's columns have them, with the place where they lie; {links} are those links. Changes nothing.
+ranked AS (
+  SELECT m.*, row_number() OVER w AS rank,
          m.status = 'RETRYING' OR (m.status = 'FAILED' AND (m.error_message IS DISTINCT FROM 'No active Xero connection for organization' OR m.retry_count > 1))
            OR (m.status <> 'FAILED' AND m.retry_count > 0) AS tried
     FROM member m
   WINDOW w AS (PARTITION BY m.payment_link_id, m.sync_type
                ORDER BY CASE m.status WHEN 'SUCCESS' THEN 1 WHEN 'FAILED' THEN 3 ELSE 2 END, m.created_at DESC, m.id)
 ),
-facts AS MATERIALIZED (
-  SELECT r.payment_link_id AS link_id, min(r.created_at) AS first_at,
-         (array_agg(r.id) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1))[1] AS invoice_sync, (array_agg(r.place) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1))[1] AS invoice_place,
+facts AS (
+  SELECT r.payment_link_id AS link_id, min(r.place) AS first_place, min(r.created_at) AS first_at,
+         (array_agg(r.id) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1))[1] AS invoice_sync, min(r.place) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1) AS invoice_place,
          min(r.status) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1) AS invoice_was,
          min(r.invoice_id) FILTER (WHERE r.sync_type = 'INVOICE' AND r.rank = 1) AS own_invoice,
-         (array_agg(r.id) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1))[1] AS payment_sync, (array_agg(r.place) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1))[1] AS payment_place,
+         (array_agg(r.id) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1))[1] AS payment_sync, min(r.place) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1) AS payment_place,
          min(r.status) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1) AS payment_was,
          min(r.payment_id) FILTER (WHERE r.sync_type = 'PAYMENT' AND r.rank = 1) AS own_payment,
-         min(r.invoice_id) AS invoice_id, min(r.invoice_id) <> max(r.invoice_id) AS several_invoices,
-         min(r.payment_id) AS payment_id, min(r.payment_id) <> max(r.payment_id) AS several_payments,
+         min(r.invoice_id) AS invoice_id, coalesce(min(r.invoice_id) <> max(r.invoice_id), false) AS several_invoices,
+         min(r.payment_id) AS payment_id, coalesce(min(r.payment_id) <> max(r.payment_id), false) AS several_payments,
          coalesce(bool_or(r.tried) FILTER (WHERE r.sync_type = 'INVOICE'), false) AS invoice_tried,
          coalesce(bool_or(r.tried) FILTER (WHERE r.sync_type = 'PAYMENT'), false) AS payment_tried,
          count(*) FILTER (WHERE r.sync_type = 'INVOICE') AS invoices, count(*) FILTER (WHERE r.sync_type = 'PAYMENT') AS payments,
          coalesce(min(r.invoice_id) FILTER (WHERE r.sync_type = 'INVOICE') <> max(r.invoice_id) FILTER (WHERE r.sync_type = 'INVOICE'), false)
            OR coalesce(min(r.payment_id) FILTER (WHERE r.sync_type = 'INVOICE') <> max(r.payment_id) FILTER (WHERE r.sync_type = 'INVOICE'), false) AS invoice_group_several,
          coalesce(min(r.invoice_id) FILTER (WHERE r.sync_type = 'PAYMENT') <> max(r.invoice_id) FILTER (WHERE r.sync_type = 'PAYMENT'), false)
-           OR coalesce(min(r.payment_id) FILTER (WHERE r.sync_type = 'PAYMENT') <> max(r.payment_id) FILTER (WHERE r.sync_type = 'PAYMENT'), false) AS payment_group_several
+           OR coalesce(min(r.payment_id) FILTER (WHERE r.sync_type = 'PAYMENT') <> max(r.payment_id) FILTER (WHERE r.sync_type = 'PAYMENT'), false) AS payment_group_several,
+         -- The rows that go, and those that name a document: each a list by columns, of which all have the same order.
+         array_agg(r.id) FILTER (WHERE r.rank > 1) AS removed_ids, array_agg(r.place) FILTER (WHERE r.rank > 1) AS removed_places,
+         array_agg(r.rank::integer) FILTER (WHERE r.rank > 1) AS removed_ranks,
+         count(*) FILTER (WHERE r.rank > 1 AND r.status = 'PENDING') AS removed_pending, count(*) FILTER (WHERE r.rank > 1 AND r.status = 'RETRYING') AS removed_retrying,
+         count(*) FILTER (WHERE r.rank > 1 AND r.status = 'SUCCESS') AS removed_success, count(*) FILTER (WHERE r.rank > 1 AND r.status = 'FAILED') AS removed_failed,
+         array_agg(r.id) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS naming_ids, array_agg(r.sync_type) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS naming_types,
+         array_agg(r.status) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS naming_statuses, array_agg(r.rank::integer) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS naming_ranks,
+         array_agg(r.invoice_id) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS named_invoices, array_agg(r.payment_id) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS named_payments
     FROM ranked r GROUP BY r.payment_link_id
 ),
 judged AS (
-  SELECT f.*, l.organization_id, l.payment_method::text AS provider, coalesce(l.status = 'PAID', false) AS paid,
-         CASE WHEN l.amount > 0 AND l.amount < 'NaN' AND l.currency ~ '^[A-Z]{3}$' THEN l.amount END AS amount,
-         CASE WHEN l.amount > 0 AND l.amount < 'NaN' AND l.currency ~ '^[A-Z]{3}$' THEN l.currency END AS currency,
-         coalesce(l.payment_method IS NOT NULL AND l.amount > 0 AND l.amount < 'NaN' AND l.currency ~ '^[A-Z]{3}$' AND l.invoice_currency ~ '^[A-Z]{3}$', false) AS complete,
-         coalesce(nullif(concat_ws(' ', l.customer_name, '(' || l.customer_email || ')'), ''), 'an unnamed customer') AS customer, l.short_code, l.status::text AS link_status
-    FROM facts f LEFT JOIN public.payment_links l ON l.id = f.link_id
+  SELECT f.*, l.organization_id, l.provider, coalesce(l.paid, false) AS paid, CASE WHEN l.bookable THEN l.amount END AS amount, CASE WHEN l.bookable THEN l.currency END AS currency,
+         coalesce(l.complete, false) AS complete, coalesce(l.customer, 'an unnamed customer') AS customer, l.short_code, l.link_status
+    FROM facts f
+    LEFT JOIN (SELECT b.*, b.bookable AND b.provider IS NOT NULL AND b.invoice_currency ~ '^[A-Z]{3}$' AS complete
+                 FROM (SELECT l.id, l.organization_id, l.short_code, l.payment_method::text AS provider, l.status = 'PAID' AS paid, l.status::text AS link_status, l.amount, l.currency, l.invoice_currency,
+                              coalesce(l.amount > 0 AND l.amount < 'NaN' AND l.currency ~ '^[A-Z]{3}$', false) AS bookable, nullif(concat_ws(' ', l.customer_name, '(' || l.customer_email || ')'), '') AS customer
+                         FROM public.payment_links l WHERE {links}
+                       -- Here and below: worked out once for each link, not wherever it is asked for.
+                       OFFSET 0) b OFFSET 0) l ON l.id = f.link_id
 ),
 invoices AS (
   SELECT j.*,
@@ -47,9 +58,9 @@ invoices AS (
            WHEN j.invoice_sync IS NOT NULL THEN 'legacy.incomplete'
          END AS invoice_becomes,
          CASE WHEN j.own_invoice IS NOT NULL OR j.several_invoices THEN j.own_invoice ELSE j.invoice_id END AS invoice_id_after
-    FROM judged j
+    FROM judged j OFFSET 0
 ),
-decided AS MATERIALIZED (
+payments AS (
   SELECT v.*,
          CASE
            WHEN v.payment_was = 'SUCCESS' THEN 'SUCCESS'
@@ -62,37 +73,22 @@ decided AS MATERIALIZED (
            WHEN v.payment_sync IS NOT NULL OR (v.paid AND v.invoice_becomes = 'SUCCESS') THEN 'legacy.incomplete'
          END AS payment_becomes,
          CASE WHEN v.own_payment IS NOT NULL OR v.several_payments THEN v.own_payment ELSE v.payment_id END AS payment_id_after
-    FROM invoices v
+    FROM invoices v OFFSET 0
 ),
-after AS MATERIALIZED (
-  SELECT d.link_id, 'INVOICE'::"XeroSyncType" AS sync_type, d.invoice_sync AS sync_id, coalesce(d.invoice_sync, gen_random_uuid()) AS id, d.invoice_place AS place, d.invoice_was AS was, d.invoice_becomes AS becomes, d.invoice_id_after AS xero_id,
-         d.invoice_id_after IS NOT NULL AND d.own_invoice IS NULL AS learned, d.several_invoices AS several,
-         d.organization_id, d.provider, d.amount, d.currency, d.first_at, d.customer, d.link_status, d.complete FROM decided d WHERE d.invoice_becomes IS NOT NULL
-  UNION ALL
-  SELECT d.link_id, 'PAYMENT', d.payment_sync, coalesce(d.payment_sync, gen_random_uuid()), d.payment_place, d.payment_was, d.payment_becomes, d.payment_id_after,
-         d.payment_id_after IS NOT NULL AND d.own_payment IS NULL, d.several_payments,
-         d.organization_id, d.provider, d.amount, d.currency, d.first_at, d.customer, d.link_status, d.complete FROM decided d WHERE d.payment_becomes IS NOT NULL
-),
--- Each about one row, there or made: whoever decides gives that row its document.
-items AS MATERIALIZED (
-  SELECT 'legacy.duplicate_documents' AS kind, a.id AS sync_id, a.link_id FROM after a WHERE a.several
-  UNION ALL
-  SELECT CASE WHEN a.becomes = 'SUCCESS' THEN 'legacy.success_without_id' ELSE a.becomes END, a.id, a.link_id
-    FROM after a WHERE a.becomes = 'legacy.unknown_outcome' OR (a.becomes = 'SUCCESS' AND a.xero_id IS NULL)
-),
-tally AS (
-  SELECT 'rows' AS what, count(*) AS n FROM ranked
-  UNION ALL SELECT 'groups', coalesce(sum((f.invoices > 0)::int + (f.payments > 0)::int), 0) FROM facts f
-  UNION ALL SELECT 'links', count(*) FROM facts
-  UNION ALL SELECT 'linksWithDuplicates', count(*) FILTER (WHERE f.invoices > 1 OR f.payments > 1) FROM facts f
-  UNION ALL SELECT 'groupsWithDuplicates', coalesce(sum((f.invoices > 1)::int + (f.payments > 1)::int), 0) FROM facts f
-  UNION ALL SELECT 'groupsWithSeveralXeroIds', coalesce(sum(f.invoice_group_several::int + f.payment_group_several::int), 0) FROM facts f
-  UNION ALL SELECT 'removed:' || r.status, count(*) FROM ranked r WHERE r.rank > 1 GROUP BY r.status
-  UNION ALL SELECT 'kept:' || a.sync_type || ':' || a.becomes, count(*) FROM after a WHERE a.sync_id IS NOT NULL GROUP BY a.sync_type, a.becomes
-  UNION ALL SELECT 'added:' || a.sync_type || ':' || a.becomes, count(*) FROM after a WHERE a.sync_id IS NULL GROUP BY a.sync_type, a.becomes
-  UNION ALL SELECT 'learned:' || a.sync_type, count(*) FROM after a WHERE a.learned GROUP BY a.sync_type
-  UNION ALL SELECT 'item:' || i.kind, count(*) FROM items i GROUP BY i.kind
-  UNION ALL SELECT 'ids', (SELECT coalesce(sum((f.invoice_id IS NOT NULL AND NOT f.several_invoices)::int + (f.payment_id IS NOT NULL AND NOT f.several_payments)::int), 0) FROM facts f)
-    + (SELECT count(*) FROM (SELECT DISTINCT r.payment_link_id, r.invoice_id FROM ranked r JOIN facts f ON f.link_id = r.payment_link_id AND f.several_invoices WHERE r.invoice_id IS NOT NULL) i)
-    + (SELECT count(*) FROM (SELECT DISTINCT r.payment_link_id, r.payment_id FROM ranked r JOIN facts f ON f.link_id = r.payment_link_id AND f.several_payments WHERE r.payment_id IS NOT NULL) p)
+decided AS (
+  SELECT p.first_place, p.link_id, p.organization_id, p.provider, p.amount, p.currency, p.complete, p.link_status, p.customer, p.short_code, p.first_at,
+         -- Becomes nothing: no such row is there, and none is made.
+         p.invoice_becomes, p.invoice_sync, p.invoice_place, p.invoice_was,
+         p.invoice_id_after AS invoice_id, p.invoice_id_after IS NOT NULL AND p.own_invoice IS NULL AS invoice_learned, p.several_invoices,
+         p.payment_becomes, p.payment_sync, p.payment_place, p.payment_was,
+         p.payment_id_after AS payment_id, p.payment_id_after IS NOT NULL AND p.own_payment IS NULL AS payment_learned, p.several_payments,
+         p.invoices::integer AS invoices, p.payments::integer AS payments, p.invoice_group_several, p.payment_group_several,
+         (CASE WHEN p.several_invoices THEN (SELECT count(DISTINCT n.id) FROM unnest(p.named_invoices) n(id)) ELSE (p.invoice_id IS NOT NULL)::integer END
+           + CASE WHEN p.several_payments THEN (SELECT count(DISTINCT n.id) FROM unnest(p.named_payments) n(id)) ELSE (p.payment_id IS NOT NULL)::integer END)::integer AS ids,
+         CASE WHEN p.several_invoices OR p.several_payments THEN (
+           SELECT jsonb_agg(jsonb_build_object('syncId', n.id, 'syncType', n.of_type, 'status', n.status, 'kept', n.rank = 1, 'xeroInvoiceId', n.invoice, 'xeroPaymentId', n.payment) ORDER BY n.of_type, n.rank)
+             FROM unnest(p.naming_ids, p.naming_types, p.naming_statuses, p.naming_ranks, p.named_invoices, p.named_payments) n(id, of_type, status, rank, invoice, payment)) END AS naming,
+         p.removed_ids, p.removed_places, p.removed_ranks,
+         p.removed_pending::integer AS removed_pending, p.removed_retrying::integer AS removed_retrying, p.removed_success::integer AS removed_success, p.removed_failed::integer AS removed_failed
+    FROM payments p
 )

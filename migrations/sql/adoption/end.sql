@@ -7,8 +7,3 @@ DROP FUNCTION IF EXISTS paymentsync.meanwhile_update();
 DROP FUNCTION IF EXISTS paymentsync.meanwhile_delete();
 DROP FUNCTION IF EXISTS paymentsync.meanwhile_count(text);
 DROP FUNCTION IF EXISTS paymentsync.add_tally(jsonb, jsonb);
-
-ALTER TABLE xero_syncs RESET (autovacuum_enabled);
-ALTER TABLE paymentsync.xero_syncs_archive RESET (autovacuum_enabled);
-ALTER TABLE paymentsync.xero_syncs_before_adoption RESET (autovacuum_enabled);
-ALTER TABLE paymentsync.recovery_items RESET (autovacuum_enabled);

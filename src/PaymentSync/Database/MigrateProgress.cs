@@ -33,7 +33,7 @@ sealed class MigrateProgress(TextWriter log) : IDisposable
             {
                 _toldAt = _running.Elapsed;
                 var filled = (int)(Width * progress.Done / progress.Total);
-                var counts = string.Create(CultureInfo.InvariantCulture, $"{progress.Done:N0} of {progress.Total:N0} payment links");
+                var counts = string.Create(CultureInfo.InvariantCulture, $"{progress.Done:N0} of {progress.Total:N0} pages");
                 if (_terminal)
                     log.Write($"\r       [{new string('#', filled)}{new string('.', Width - filled)}] {counts}");
                 else
@@ -59,10 +59,10 @@ sealed class MigrateProgress(TextWriter log) : IDisposable
     static string Words(string step) => step switch
     {
         "columns" => "Adding columns to xero_syncs; from here on the host's updates keep the old row",
-        "plan" => "Reading which rows belong together",
-        "rows" => "Ranking, archiving and filling rows",
-        "shared" => "Looking for ids that rows of several links share",
-        "archive" => "Indexing the archive",
+        "plan" => "Ranking all rows, and deciding what becomes of them",
+        "duplicates" => "Archiving duplicates",
+        "rows" => "Filling the rows that stay",
+        "archive" => "Indexing the archive and the work list",
         "constraint" => "Building the unique constraint",
         "indexes" => "Building indexes",
         "checks" => "Checking every row",

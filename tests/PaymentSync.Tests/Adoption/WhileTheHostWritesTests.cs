@@ -58,7 +58,7 @@ public sealed class WhileTheHostWritesTests(PostgresServer server)
         var report = (await LegacyDatabase.AdoptAsync(database, progress =>
         {
             started.TrySetResult();
-            if (progress.Step is "plan" or "rows" or "shared" or "archive" or "constraint")
+            if (progress.Step is "plan" or "duplicates" or "rows" or "archive" or "constraint")
                 SpinUntilWritten(() => Interlocked.Read(ref writes), before += 3);
         })).Adoption!;
         await stop.CancelAsync();
@@ -79,8 +79,10 @@ public sealed class WhileTheHostWritesTests(PostgresServer server)
         (await database.ScalarAsync<long>("SELECT count(*) FROM xero_syncs s WHERE status = 'SUCCESS' AND NOT EXISTS (SELECT 1 FROM paymentsync.xero_syncs_before_adoption b WHERE b.sync_id = s.id)")).ShouldBe(successes);
     }
 
-    [Fact]
-    public async Task A_row_that_the_host_moves_under_the_hands_of_a_batch_is_found_where_it_went()
+    [Theory]
+    [InlineData("duplicates")]
+    [InlineData("rows")]
+    public async Task A_row_that_the_host_moves_under_the_hands_of_a_batch_is_found_where_it_went(string step)
     {
         var legacy = LegacyDatabase.Of(Guid.NewGuid());
         var link = legacy.Link();
@@ -93,9 +95,9 @@ public sealed class WhileTheHostWritesTests(PostgresServer server)
 
         var report = (await LegacyDatabase.AdoptAsync(database, progress =>
         {
-            if (progress is not { Step: "rows", Total: 0 } || transaction is not null)
+            if (progress.Step != step || progress.Total > 0 || transaction is not null)
                 return;
-            // Both the row that stays and one that goes are rewritten, and held until the batch stands before one of them.
+            // Every row that is still there is rewritten, and held until the batch stands before one of them.
             transaction = host.BeginTransaction();
             using var update = new NpgsqlCommand("UPDATE xero_syncs SET status = 'PENDING', updated_at = CURRENT_TIMESTAMP WHERE id = ANY ($1)", host, transaction);
             update.Parameters.AddWithValue(moved);

@@ -1,0 +1,24 @@
+-- Moves the losing rows of the links of some pages to the archive.
+WITH link AS MATERIALIZED (
+  SELECT l.organization_id, l.invoice_sync, l.payment_sync, l.removed_ids, l.removed_places, l.removed_ranks FROM paymentsync.adoption_links l WHERE l.first_place >= $1 AND l.first_place < $2
+),
+losing AS MATERIALIZED (
+  SELECT r.id, r.place, r.rank, l.organization_id, l.invoice_sync, l.payment_sync FROM link l CROSS JOIN LATERAL unnest(l.removed_ids, l.removed_places, l.removed_ranks) r(id, place, rank)
+),
+-- By place, since it costs a fifth of a search by id; the few that the host moved since they were judged are searched.
+lying AS (
+  DELETE FROM public.xero_syncs s USING losing r WHERE s.ctid = r.place AND s.id = r.id RETURNING s.*, r.rank, r.organization_id AS links_organization, r.invoice_sync, r.payment_sync
+),
+elsewhere AS MATERIALIZED (
+  SELECT r.* FROM losing r WHERE r.id NOT IN (SELECT l.id FROM lying l)
+),
+moved AS (
+  DELETE FROM public.xero_syncs s USING elsewhere r WHERE s.id = r.id RETURNING s.*, r.rank, r.organization_id AS links_organization, r.invoice_sync, r.payment_sync
+),
+archived AS (
+  INSERT INTO paymentsync.xero_syncs_archive (sync_id, kept_sync_id, payment_link_id, organization_id, sync_type, status, rank, reason, xero_invoice_id, xero_payment_id, content)
+  SELECT x.id, CASE x.sync_type WHEN 'INVOICE' THEN x.invoice_sync ELSE x.payment_sync END, x.payment_link_id, x.links_organization, x.sync_type, x.status, x.rank, 'duplicate', x.xero_invoice_id, x.xero_payment_id,
+         (SELECT to_jsonb(host) FROM (SELECT {host_columns}) host)
+    FROM (SELECT * FROM lying UNION ALL SELECT * FROM moved) x
+)
+SELECT (SELECT count(*) FROM losing) - (SELECT count(*) FROM lying) - (SELECT count(*) FROM moved) AS missing
