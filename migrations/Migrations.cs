@@ -22,7 +22,11 @@ public sealed class PaymentSyncSchema : Migration
 {
     public const string Id = "20261121000002_PaymentSyncSchema";
 
-    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql(SqlFile.Read("02_paymentsync_schema.sql"));
+    protected override void Up(MigrationBuilder migrationBuilder)
+    {
+        migrationBuilder.Sql(SqlFile.Read("02_paymentsync_schema.sql"));
+        migrationBuilder.Sql(SqlFile.Read("02_work_list_indexes.sql"));
+    }
 }
 
 [DbContext(typeof(MigrationsDbContext)), Migration(Id)]

@@ -97,7 +97,11 @@ sealed partial class Adoption
     async Task AsideAsync(CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
-        await StepAsync(connection, "archive", () => StatementsAsync(connection, "adoption/beside.sql", cancellationToken), cancellationToken);
+        await StepAsync(connection, "archive", async () =>
+        {
+            await StatementsAsync(connection, "02_work_list_indexes.sql", cancellationToken);
+            await StatementsAsync(connection, "adoption/beside.sql", cancellationToken);
+        }, cancellationToken);
         // What is SUCCESS stays so: the host's updates change nothing, and nobody else may write.
         await StepAsync(connection, "totals", () => InTransactionAsync(connection, "the totals", cancellationToken, SqlFile.Read("adoption/totals.sql"), Done("totals")), cancellationToken);
     }
@@ -114,8 +118,9 @@ sealed partial class Adoption
     {
         await using var connection = await OpenAsync(cancellationToken);
         Tell("report");
-        await ExecuteAsync(connection, "ANALYZE xero_syncs, paymentsync.xero_syncs_archive, paymentsync.recovery_items", cancellationToken);
-        var report = await AdoptionReport.OfAsync(connection, _connectionString, cancellationToken);
+        var verified = AdoptionReport.OfAsync(connection, _connectionString, cancellationToken);
+        await Task.WhenAll(verified, BesideAsync("ANALYZE xero_syncs, paymentsync.xero_syncs_archive, paymentsync.recovery_items", cancellationToken));
+        var report = await verified;
         await InTransactionAsync(connection, "letting tables be vacuumed again", cancellationToken, """
             ALTER TABLE xero_syncs RESET (autovacuum_enabled);
             ALTER TABLE paymentsync.xero_syncs_archive RESET (autovacuum_enabled);
@@ -159,6 +164,13 @@ sealed partial class Adoption
             await ExecuteAsync(connection, part, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }, what, _log, cancellationToken);
+
+    /// <summary>On a connection of its own; of several statements all are done, or none.</summary>
+    Task BesideAsync(string sql, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>
+    {
+        await using var connection = await OpenAsync(cancellationToken);
+        await ExecuteAsync(connection, sql, cancellationToken);
+    }, "reading xero_syncs", _log, cancellationToken);
 
     /// <summary>Statements that can each be repeated.</summary>
     async Task StatementsAsync(NpgsqlConnection connection, string file, CancellationToken cancellationToken)

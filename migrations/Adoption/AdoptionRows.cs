@@ -31,20 +31,15 @@ sealed partial class Adoption
             ALTER TABLE paymentsync.adoption_links ADD COLUMN shared_invoice boolean NOT NULL DEFAULT false, ADD COLUMN shared_payment boolean NOT NULL DEFAULT false, SET (autovacuum_enabled = off);
             COMMENT ON TABLE paymentsync.adoption_links IS 'What becomes of the rows of each link (adoption/decide.sql), while the clean-up runs.';
             """);
-        await Task.WhenAll(Enumerable.Range(0, _options.Workers).Select(async part =>
-        {
-            string Mine(string link) => $"(uuid_hash({link}) & 2147483647) % {_options.Workers} = {part}";
-            await using var own = await OpenAsync(cancellationToken);
-            // Every row is read, so sorting is cheapest; and ordered as the table is, so that a batch reads and writes neighbouring pages.
-            await ExecuteAsync(own, $"""
-                SET enable_nestloop = off; SET enable_hashagg = off; SET enable_hashjoin = off;
-                INSERT INTO paymentsync.adoption_links WITH {Decide($"{judged} AND {Mine("s.payment_link_id")}", Mine("l.id"))} SELECT d.* FROM decided d ORDER BY d.first_place;
-                """, cancellationToken);
-        }));
-        await InTransactionAsync(connection, "the decisions", cancellationToken, $"""
-            CREATE INDEX adoption_links_first_place ON paymentsync.adoption_links (first_place);
-            ANALYZE paymentsync.adoption_links (first_place);
-            CREATE TABLE paymentsync.adoption_shared AS WITH decided AS (SELECT l.invoice_id, l.payment_id FROM paymentsync.adoption_links l), {SqlFile.Read("adoption/shared.sql")} SELECT t.* FROM twice t;
+        // Every row is read, so sorting is cheapest; and ordered as the table is, so that a batch reads and writes neighbouring pages.
+        await Task.WhenAll(Enumerable.Range(0, _options.Workers).Select(part => BesideAsync($"""
+            SET enable_nestloop = off; SET enable_hashagg = off; SET enable_hashjoin = off;
+            INSERT INTO paymentsync.adoption_links WITH {Decide($"{judged} AND {Part("s.payment_link_id", part)}", Part("l.id", part))} SELECT d.* FROM decided d ORDER BY d.first_place;
+            """, cancellationToken)));
+        await Task.WhenAll(
+            BesideAsync("CREATE INDEX adoption_links_first_place ON paymentsync.adoption_links (first_place); ANALYZE paymentsync.adoption_links (first_place)", cancellationToken),
+            BesideAsync($"CREATE TABLE paymentsync.adoption_shared AS WITH decided AS (SELECT l.invoice_id, l.payment_id FROM paymentsync.adoption_links l), {SqlFile.Read("adoption/shared.sql")} SELECT t.* FROM twice t", cancellationToken));
+        await ExecuteAsync(connection, $"""
             UPDATE paymentsync.adoption_links l
                SET shared_invoice = coalesce(l.invoice_id IN (SELECT t.id FROM paymentsync.adoption_shared t WHERE t.kind = 'INVOICE'), false),
                    shared_payment = coalesce(l.payment_id IN (SELECT t.id FROM paymentsync.adoption_shared t WHERE t.kind = 'PAYMENT'), false)
@@ -53,11 +48,13 @@ sealed partial class Adoption
             INSERT INTO paymentsync.adoption_ranges (step, range, next_page, end_page)
             SELECT s.step, r.range, (r.range - 1) * p.pages / {_options.Workers}, r.range * p.pages / {_options.Workers}
               FROM (SELECT pg_relation_size('public.xero_syncs') / current_setting('block_size')::integer + 1 AS pages) p, (VALUES ('duplicates'), ('rows')) s(step), generate_series(1, {_options.Workers}) r(range);
-            """);
+            """, cancellationToken);
         await using var count = new NpgsqlCommand($"WITH marked AS (SELECT * FROM paymentsync.adoption_links), {SqlFile.Read("adoption/count.sql")}", connection);
         await using var keep = new NpgsqlCommand("UPDATE paymentsync.adoption SET tally = $1", connection) { Parameters = { Json(await CountsAsync(count)) } };
         await keep.ExecuteNonQueryAsync(cancellationToken);
     }
+
+    string Part(string link, int part) => $"(uuid_hash({link}) & 2147483647) % {_options.Workers} = {part}";
 
     Task DuplicatesAsync(CancellationToken cancellationToken) => PagesAsync("duplicates", SqlFile.Read("adoption/duplicates.sql"), cancellationToken);
 
@@ -96,11 +93,11 @@ sealed partial class Adoption
         }, CancellationToken.None)));
     }
 
-    /// <summary>The columns of xero_syncs that are not ours, whatever the host's table has, of a row called x: what an archived row keeps and restore-legacy puts back.</summary>
+    /// <summary>The columns of xero_syncs that are not ours, whatever the host's table has, and that the archive has no columns for, of a row called x: what restore-legacy puts back.</summary>
     static async Task<string> HostColumnsAsync(NpgsqlConnection connection, CancellationToken cancellationToken) => (await ScalarAsync<string>(connection, """
         SELECT string_agg(format('x.%I', c.attname), ', ' ORDER BY c.attnum) FROM pg_attribute c
          WHERE c.attrelid = 'public.xero_syncs'::regclass AND c.attnum > 0 AND NOT c.attisdropped
-           AND c.attname <> ALL ('{organization_id,provider,provider_payment_id,amount,currency,document_number,tenant_id,open_request_id,absent_since,released,shared_id,failure_kind,failure_code,due_because,attempt,lease_owner,lease_expires_at}')
+           AND c.attname <> ALL ('{id,payment_link_id,sync_type,status,xero_invoice_id,xero_payment_id,organization_id,provider,provider_payment_id,amount,currency,document_number,tenant_id,open_request_id,absent_since,released,shared_id,failure_kind,failure_code,due_because,attempt,lease_owner,lease_expires_at}')
         """, cancellationToken))!;
 
     /// <summary>The same statement, finding what it changes by id alone: slower, but a row that the host moves meanwhile is waited for and followed. Else a busy host could undo a batch again and again.</summary>

@@ -16,10 +16,10 @@ static class AdoptionVerifications
         new("different Xero ids of all links, in the table or in the archive",
             """
             SELECT count(*) FROM (
-              SELECT payment_link_id, 'i' AS kind, nullif(btrim(xero_invoice_id), '') AS xero_id FROM xero_syncs UNION
-              SELECT payment_link_id, 'p', nullif(btrim(xero_payment_id), '') FROM xero_syncs UNION
-              SELECT payment_link_id, 'i', nullif(btrim(xero_invoice_id), '') FROM paymentsync.xero_syncs_archive UNION
-              SELECT payment_link_id, 'p', nullif(btrim(xero_payment_id), '') FROM paymentsync.xero_syncs_archive) ids WHERE xero_id IS NOT NULL
+              SELECT payment_link_id, 'i' AS kind, btrim(xero_invoice_id) AS xero_id FROM xero_syncs WHERE btrim(xero_invoice_id) <> '' UNION
+              SELECT payment_link_id, 'p', btrim(xero_payment_id) FROM xero_syncs WHERE btrim(xero_payment_id) <> '' UNION
+              SELECT payment_link_id, 'i', btrim(xero_invoice_id) FROM paymentsync.xero_syncs_archive WHERE btrim(xero_invoice_id) <> '' UNION
+              SELECT payment_link_id, 'p', btrim(xero_payment_id) FROM paymentsync.xero_syncs_archive WHERE btrim(xero_payment_id) <> '') ids
             """, report.XeroIds, null),
         new("rows still RETRYING or due without a document",
             "SELECT count(*) FROM xero_syncs WHERE status = 'RETRYING' OR (next_retry_at IS NOT NULL AND document_number IS NULL)", 0, null),

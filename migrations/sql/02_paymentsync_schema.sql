@@ -224,9 +224,7 @@ COMMENT ON TABLE paymentsync.xero_syncs_archive IS
   'No Xero id is ever lost: duplicates that the adoption of an existing database removed, and what a requeue with a new number left behind. Never purged.';
 COMMENT ON COLUMN paymentsync.xero_syncs_archive.sync_id IS 'The removed row; for a requeue with a new number the row itself (then kept_sync_id is the same).';
 COMMENT ON COLUMN paymentsync.xero_syncs_archive.rank IS 'Its place within (payment_link_id, sync_type) when duplicates were ranked; 1 was kept.';
-COMMENT ON COLUMN paymentsync.xero_syncs_archive.content IS 'The whole row as it was.';
-CREATE INDEX xero_syncs_archive_link ON paymentsync.xero_syncs_archive (payment_link_id, sync_type);
-CREATE INDEX xero_syncs_archive_kept ON paymentsync.xero_syncs_archive (kept_sync_id);
+COMMENT ON COLUMN paymentsync.xero_syncs_archive.content IS 'Its other columns as they were; for a requeue with a new number the whole row.';
 
 CREATE TABLE paymentsync.recovery_reports (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -265,6 +263,3 @@ CREATE TABLE paymentsync.recovery_items (
 );
 COMMENT ON TABLE paymentsync.recovery_items IS 'What recovery (or the adoption of a database) found: done by itself, or OPEN until a person resolves it.';
 COMMENT ON COLUMN paymentsync.recovery_items.subject IS 'What it is about, as one text (sync:<id>, event:<id>, link:<id>, request:<id>): a second run finds the open item by it and makes no other.';
-CREATE UNIQUE INDEX recovery_items_open ON paymentsync.recovery_items (kind, subject) WHERE status = 'OPEN';
-CREATE INDEX recovery_items_newest ON paymentsync.recovery_items (created_at DESC, id DESC);
-CREATE INDEX recovery_items_of_sync ON paymentsync.recovery_items (sync_id) WHERE sync_id IS NOT NULL;

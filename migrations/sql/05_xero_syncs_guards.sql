@@ -54,7 +54,7 @@ BEGIN
   IF (OLD.xero_invoice_id IS NOT NULL AND NEW.xero_invoice_id IS DISTINCT FROM OLD.xero_invoice_id)
      OR (OLD.xero_payment_id IS NOT NULL AND NEW.xero_payment_id IS DISTINCT FROM OLD.xero_payment_id) THEN
     IF NOT (renumbers AND NEW.xero_invoice_id IS NULL AND NEW.xero_payment_id IS NULL
-            AND EXISTS (SELECT 1 FROM paymentsync.xero_syncs_archive a WHERE a.sync_id = OLD.id AND a.xero_invoice_id IS NOT DISTINCT FROM OLD.xero_invoice_id
+            AND EXISTS (SELECT 1 FROM paymentsync.xero_syncs_archive a WHERE a.kept_sync_id = OLD.id AND a.sync_id = OLD.id AND a.xero_invoice_id IS NOT DISTINCT FROM OLD.xero_invoice_id
                           AND a.xero_payment_id IS NOT DISTINCT FROM OLD.xero_payment_id)) THEN
       RAISE EXCEPTION 'xero_syncs %: a Xero id is written once', OLD.id USING ERRCODE = 'PS012';
     END IF;

@@ -8,11 +8,6 @@ CREATE INDEX sync_attempts_age ON paymentsync.sync_attempts (ended_at, id);
 CREATE INDEX sync_totals_age ON paymentsync.sync_totals (hour);
 CREATE INDEX call_hours_age ON paymentsync.call_hours (hour);
 CREATE INDEX call_slots_age ON paymentsync.call_slots (frees_at);
-CREATE INDEX recovery_items_age ON paymentsync.recovery_items (created_at, id);
-CREATE INDEX recovery_items_of_report ON paymentsync.recovery_items (report_id) WHERE report_id IS NOT NULL;
-CREATE INDEX recovery_items_open_event ON paymentsync.recovery_items (event_id) WHERE status = 'OPEN' AND event_id IS NOT NULL;
-CREATE INDEX recovery_items_open_link ON paymentsync.recovery_items (payment_link_id) WHERE status = 'OPEN' AND payment_link_id IS NOT NULL;
-CREATE INDEX recovery_items_open_sync ON paymentsync.recovery_items (sync_id) WHERE status = 'OPEN' AND sync_id IS NOT NULL;
 
 CREATE FUNCTION paymentsync.sync_is_needed(sync public.xero_syncs) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
   AS $$ SELECT sync.open_request_id IS NOT NULL OR (sync.status <> 'SUCCESS' AND sync.failure_code IS DISTINCT FROM 'operator.marked_failed') $$;

@@ -45,7 +45,10 @@ ALTER TABLE paymentsync.xero_syncs_before_adoption SET (autovacuum_enabled = off
 ALTER TABLE paymentsync.recovery_items SET (autovacuum_enabled = off);
 
 -- Built again when the tables are filled: one sort is cheaper than a million insertions.
-DROP INDEX paymentsync.xero_syncs_archive_link, paymentsync.xero_syncs_archive_kept, paymentsync.recovery_items_open, paymentsync.recovery_items_newest, paymentsync.recovery_items_of_sync;
+DO $$ BEGIN
+  EXECUTE (SELECT 'DROP INDEX ' || string_agg(i.indexrelid::regclass::text, ', ') FROM pg_index i
+            WHERE i.indrelid IN ('paymentsync.xero_syncs_archive'::regclass, 'paymentsync.recovery_items'::regclass) AND NOT i.indisprimary);
+END $$;
 ALTER TABLE paymentsync.recovery_items DROP CONSTRAINT recovery_items_report_id_fkey;
 
 -- While the clean-up runs the host goes on writing. Its updates keep the old row, else a re-confirmation would set back under our hands what we

@@ -42,7 +42,8 @@ BEGIN
   UPDATE public.xero_syncs SET status = 'FAILED' WHERE status = 'RETRYING' AND attempt > 0;
 
   INSERT INTO public.xero_syncs
-  SELECT (jsonb_populate_record(NULL::public.xero_syncs, a.content || '{"released": [], "attempt": 0}')).* FROM paymentsync.xero_syncs_archive a
+  SELECT (jsonb_populate_record(NULL::public.xero_syncs, a.content || jsonb_build_object('id', a.sync_id, 'payment_link_id', a.payment_link_id, 'sync_type', a.sync_type, 'status', a.status,
+           'xero_invoice_id', a.xero_invoice_id, 'xero_payment_id', a.xero_payment_id, 'released', jsonb_build_array(), 'attempt', 0))).* FROM paymentsync.xero_syncs_archive a
    WHERE a.reason IN ('duplicate', 'inserted during the adoption') AND a.sync_id <> a.kept_sync_id;
   GET DIAGNOSTICS put_back = ROW_COUNT;
   INSERT INTO paymentsync.restore_counts VALUES (put_back, set_back, still, removed);

@@ -35,10 +35,10 @@ public sealed class RankingTests(PostgresServer server)
         var items = await database.QueryAsync("SELECT s.payment_link_id || ' ' || s.sync_type || ' ' || i.kind FROM paymentsync.recovery_items i JOIN xero_syncs s ON i.subject = 'sync:' || s.id AND i.sync_id = s.id WHERE i.kind <> 'legacy.shared_id'", reader => reader.GetString(0));
         items.Order(StringComparer.Ordinal).ShouldBe(legacy.ExpectedItems());
 
-        // The ids before are the ids of the table and of the archive's whole rows.
+        // The ids before are the ids of the table and of the archive.
         var ids = await database.QueryAsync("""
             SELECT DISTINCT id FROM (SELECT xero_invoice_id AS id FROM xero_syncs UNION SELECT xero_payment_id FROM xero_syncs
-              UNION SELECT content ->> 'xero_invoice_id' FROM paymentsync.xero_syncs_archive UNION SELECT content ->> 'xero_payment_id' FROM paymentsync.xero_syncs_archive) x WHERE btrim(id) <> ''
+              UNION SELECT xero_invoice_id FROM paymentsync.xero_syncs_archive UNION SELECT xero_payment_id FROM paymentsync.xero_syncs_archive) x WHERE btrim(id) <> ''
             """, reader => reader.GetString(0));
         ids.Order(StringComparer.Ordinal).ShouldBe(legacy.Rows.SelectMany(row => new[] { row.InvoiceId, row.PaymentId }).Select(LegacyModel.Id).OfType<string>().Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
 

@@ -37,6 +37,9 @@ public sealed class RestoreTests(PostgresServer server)
         // Every row as it was, but those that became SUCCESS by an id that another row of their link held; and rows made for such an id stay.
         before.Except(after, StringComparer.Ordinal).Count().ShouldBe((int)await database.ScalarAsync<long>(
             $"SELECT count(*) FROM {result.Schema}.xero_syncs_before_adoption b JOIN xero_syncs s ON s.id = b.sync_id WHERE b.status IS NOT NULL AND s.status = 'SUCCESS'"));
+        var removed = legacy.Expect().Removed;
+        (await database.QueryAsync("SELECT concat_ws(' ', id, payment_link_id, sync_type, status, xero_invoice_id, xero_payment_id) FROM xero_syncs WHERE id = ANY ($1)", reader => reader.GetString(0), removed.Select(row => row.Id).ToArray()))
+            .ShouldBe(removed.Select(row => string.Join(' ', new[] { $"{row.Id}", $"{row.Link}", row.Type, row.Status, row.InvoiceId, row.PaymentId }.OfType<string>())), ignoreOrder: true, "whole, with their ids as they were written");
         var ids = await database.QueryAsync(Ids, reader => reader.Nullable<string>(0));
         learned.OfType<string>().Except(ids.OfType<string>(), StringComparer.Ordinal).ShouldBeEmpty();
         (await database.ScalarAsync<long>("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'xero_syncs'::regclass AND NOT tgisinternal")).ShouldBe(0);
