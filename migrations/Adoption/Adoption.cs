@@ -120,13 +120,13 @@ sealed partial class Adoption
         Tell("report");
         var verified = AdoptionReport.OfAsync(connection, _connectionString, cancellationToken);
         await Task.WhenAll(verified, BesideAsync("ANALYZE xero_syncs, paymentsync.xero_syncs_archive, paymentsync.recovery_items", cancellationToken));
-        var report = await verified;
+        var report = (await verified) with { Seconds = await ScalarAsync<double>(connection, "SELECT extract(epoch FROM paymentsync.now() - started_at)::float8 FROM paymentsync.adoption", cancellationToken) };
         await InTransactionAsync(connection, "letting tables be vacuumed again", cancellationToken, """
             ALTER TABLE xero_syncs RESET (autovacuum_enabled);
             ALTER TABLE paymentsync.xero_syncs_archive RESET (autovacuum_enabled);
             ALTER TABLE paymentsync.xero_syncs_before_adoption RESET (autovacuum_enabled);
             ALTER TABLE paymentsync.recovery_items RESET (autovacuum_enabled);
-            DROP TABLE IF EXISTS paymentsync.adoption_links, paymentsync.adoption_shared;
+            DROP TABLE IF EXISTS paymentsync.adoption_links, paymentsync.adoption_shared, paymentsync.adoption_inserted;
             """);
         await using var finish = new NpgsqlCommand("""
             WITH kept AS (UPDATE paymentsync.adoption SET finished_at = paymentsync.now(), report = $1 RETURNING report_id, report)

@@ -7,8 +7,6 @@ sealed partial class Adoption
 {
     const int TriesAtConstraint = 50;
 
-    const string LookupIndex = "CREATE INDEX CONCURRENTLY IF NOT EXISTS xero_syncs_adoption_lookup ON xero_syncs (payment_link_id, sync_type)";
-
     async Task ConstraintAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         if (await ScalarAsync<bool>(connection, """
@@ -18,14 +16,11 @@ sealed partial class Adoption
         {
             // Of the host's own clean-up; or ours, when the last run was killed between building it and saying so.
             await ExecuteAsync(connection, "UPDATE paymentsync.adoption SET constraint_was_there = NOT EXISTS (SELECT 1 FROM paymentsync.adoption_steps WHERE step = 'constraint begun')", cancellationToken);
-            await AloneAsync(connection, "DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_adoption_lookup", cancellationToken);
             return;
         }
         await ExecuteAsync(connection, Done("constraint begun"), cancellationToken);
         // An interrupted building leaves an index that is of no use; so may the host's clean-up have done, under our name.
         await AloneAsync(connection, "DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_payment_link_sync_type_unique", cancellationToken);
-        await AloneAsync(connection, "DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_adoption_lookup", cancellationToken);
-        await AloneAsync(connection, LookupIndex, cancellationToken);
         await ExecuteAsync(connection, SqlFile.Read("adoption/no_more_duplicates.sql"), cancellationToken);
         for (var tried = 1; ; tried++)
         {
@@ -41,7 +36,6 @@ sealed partial class Adoption
                 await _log.WriteLineAsync("A duplicate was inserted while the constraint was built; archiving it and building again.");
             }
         }
-        await AloneAsync(connection, "DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_adoption_lookup", cancellationToken);
     }
 
     Task LateRowsAsync(NpgsqlConnection connection, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>

@@ -107,7 +107,6 @@ public sealed record AdoptionReport
         {
             WorkListExamples = examples,
             Verifications = verified,
-            Seconds = await Adoption.ScalarAsync<double>(connection, "SELECT extract(epoch FROM paymentsync.now() - started_at)::float8 FROM paymentsync.adoption", cancellationToken),
         };
     }
 

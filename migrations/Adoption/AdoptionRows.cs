@@ -37,7 +37,7 @@ sealed partial class Adoption
             INSERT INTO paymentsync.adoption_links WITH {Decide($"{judged} AND {Part("s.payment_link_id", part)}", Part("l.id", part))} SELECT d.* FROM decided d ORDER BY d.first_place;
             """, cancellationToken)));
         await Task.WhenAll(
-            BesideAsync("CREATE INDEX adoption_links_first_place ON paymentsync.adoption_links (first_place); ANALYZE paymentsync.adoption_links (first_place)", cancellationToken),
+            BesideAsync("CREATE INDEX adoption_links_first_place ON paymentsync.adoption_links (first_place); CREATE INDEX adoption_links_link ON paymentsync.adoption_links (link_id); ANALYZE paymentsync.adoption_links (first_place)", cancellationToken),
             BesideAsync($"CREATE TABLE paymentsync.adoption_shared AS WITH decided AS (SELECT l.invoice_id, l.payment_id FROM paymentsync.adoption_links l), {SqlFile.Read("adoption/shared.sql")} SELECT t.* FROM twice t", cancellationToken));
         await ExecuteAsync(connection, $"""
             UPDATE paymentsync.adoption_links l

@@ -1,5 +1,7 @@
 -- Everything of ours that is not the three shared tables lives in this schema: the host has tables of similar names.
 CREATE SCHEMA IF NOT EXISTS paymentsync;
+-- For the triggers on the host's tables, which call functions of ours whatever the role of the host is; none of our tables is granted with it.
+GRANT USAGE ON SCHEMA paymentsync TO PUBLIC;
 
 CREATE FUNCTION paymentsync.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
   AS 'SELECT statement_timestamp()';

@@ -12,7 +12,7 @@ COMMENT ON FUNCTION paymentsync.stays_held("XeroSyncStatus", text, text[]) IS
 
 CREATE OR REPLACE FUNCTION paymentsync.awaits_confirmation(code text, payload jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
   AS $$ SELECT coalesce(code = 'waiting.confirmation' OR (code = 'legacy.incomplete' AND payload ? 'awaitsConfirmation'), false) $$;
-COMMENT ON FUNCTION paymentsync.awaits_confirmation(text, jsonb) IS 'Rows that the host application inserted and no confirmation has completed, those included that are held for it.';
+COMMENT ON FUNCTION paymentsync.awaits_confirmation(text, jsonb) IS 'Rows whose payment is yet to be confirmed: the host application inserted them, or they were adopted with a link that nobody had paid. Those included that are held for it.';
 
 ALTER TABLE xero_syncs
   DROP CONSTRAINT IF EXISTS xero_syncs_retrying_means_leased,

@@ -3,7 +3,8 @@ CREATE FUNCTION paymentsync.is_writer() RETURNS boolean LANGUAGE sql STABLE
   AS $$ SELECT coalesce(current_setting('paymentsync.writer', true), '') = 'on' $$;
 COMMENT ON FUNCTION paymentsync.is_writer() IS 'PaymentSync''s own connections set paymentsync.writer=on; everybody else is the host application.';
 
-CREATE FUNCTION paymentsync.count_host_write(what text) RETURNS void LANGUAGE sql
+-- With our own rights: the host's role has none on our tables.
+CREATE FUNCTION paymentsync.count_host_write(what text) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$ INSERT INTO paymentsync.host_writes AS w (day, kind, backend, writes) VALUES ((paymentsync.now() AT TIME ZONE 'UTC')::date, what, pg_backend_pid(), 1)
         ON CONFLICT (day, kind, backend) DO UPDATE SET writes = w.writes + 1 $$;
 

@@ -49,17 +49,24 @@ DO $$ BEGIN
   EXECUTE (SELECT 'DROP INDEX ' || string_agg(i.indexrelid::regclass::text, ', ') FROM pg_index i
             WHERE i.indrelid IN ('paymentsync.xero_syncs_archive'::regclass, 'paymentsync.recovery_items'::regclass) AND NOT i.indisprimary);
 END $$;
-ALTER TABLE paymentsync.recovery_items DROP CONSTRAINT recovery_items_report_id_fkey;
+ALTER TABLE paymentsync.xero_syncs_archive DROP CONSTRAINT xero_syncs_archive_pkey;
+ALTER TABLE paymentsync.recovery_items DROP CONSTRAINT recovery_items_pkey, DROP CONSTRAINT recovery_items_report_id_fkey;
+
+CREATE TABLE paymentsync.adoption_inserted (payment_link_id uuid NOT NULL, sync_type "XeroSyncType" NOT NULL);
+CREATE INDEX adoption_inserted_link ON paymentsync.adoption_inserted (payment_link_id);
+COMMENT ON TABLE paymentsync.adoption_inserted IS 'Which rows the host inserted while the clean-up runs: some may be duplicates.';
 
 -- While the clean-up runs the host goes on writing. Its updates keep the old row, else a re-confirmation would set back under our hands what we
 -- have just judged; its inserts wait for a confirmation. Later 05_xero_syncs_guards.sql has the same rules for good.
-CREATE FUNCTION paymentsync.meanwhile_count(what text) RETURNS void LANGUAGE sql
+-- What they write they write with our rights: the host's role has none on our tables.
+CREATE FUNCTION paymentsync.meanwhile_count(what text) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$ INSERT INTO paymentsync.host_writes AS w (day, kind, backend, writes) VALUES ((paymentsync.now() AT TIME ZONE 'UTC')::date, what, pg_backend_pid(), 1)
         ON CONFLICT (day, kind, backend) DO UPDATE SET writes = w.writes + 1 $$;
 
-CREATE FUNCTION paymentsync.meanwhile_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION paymentsync.meanwhile_insert() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM paymentsync.meanwhile_count('insert');
+  INSERT INTO paymentsync.adoption_inserted VALUES (NEW.payment_link_id, NEW.sync_type);
   SELECT l.organization_id INTO NEW.organization_id FROM public.payment_links l WHERE l.id = NEW.payment_link_id;
   NEW.status := 'PENDING';
   NEW.next_retry_at := NULL;

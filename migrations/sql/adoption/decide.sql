@@ -3,7 +3,8 @@
 ranked AS (
   SELECT m.*, row_number() OVER w AS rank,
          m.status = 'RETRYING' OR (m.status = 'FAILED' AND (m.error_message IS DISTINCT FROM 'No active Xero connection for organization' OR m.retry_count > 1))
-           OR (m.status <> 'FAILED' AND m.retry_count > 0) AS tried
+           OR (m.status <> 'FAILED' AND m.retry_count > 0) AS tried,
+         m.invoice_id IS NOT NULL OR m.payment_id IS NOT NULL AS names
     FROM member m
   WINDOW w AS (PARTITION BY m.payment_link_id, m.sync_type
                ORDER BY CASE m.status WHEN 'SUCCESS' THEN 1 WHEN 'FAILED' THEN 3 ELSE 2 END, m.created_at DESC, m.id)
@@ -30,9 +31,9 @@ facts AS (
          array_agg(r.rank::integer) FILTER (WHERE r.rank > 1) AS removed_ranks,
          count(*) FILTER (WHERE r.rank > 1 AND r.status = 'PENDING') AS removed_pending, count(*) FILTER (WHERE r.rank > 1 AND r.status = 'RETRYING') AS removed_retrying,
          count(*) FILTER (WHERE r.rank > 1 AND r.status = 'SUCCESS') AS removed_success, count(*) FILTER (WHERE r.rank > 1 AND r.status = 'FAILED') AS removed_failed,
-         array_agg(r.id) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS naming_ids, array_agg(r.sync_type) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS naming_types,
-         array_agg(r.status) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS naming_statuses, array_agg(r.rank::integer) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS naming_ranks,
-         array_agg(r.invoice_id) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS named_invoices, array_agg(r.payment_id) FILTER (WHERE coalesce(r.invoice_id, r.payment_id) IS NOT NULL) AS named_payments
+         array_agg(r.id) FILTER (WHERE r.names) AS naming_ids, array_agg(r.sync_type) FILTER (WHERE r.names) AS naming_types,
+         array_agg(r.status) FILTER (WHERE r.names) AS naming_statuses, array_agg(r.rank::integer) FILTER (WHERE r.names) AS naming_ranks,
+         array_agg(r.invoice_id) FILTER (WHERE r.names) AS named_invoices, array_agg(r.payment_id) FILTER (WHERE r.names) AS named_payments
     FROM ranked r GROUP BY r.payment_link_id
 ),
 judged AS (

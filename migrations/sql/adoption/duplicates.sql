@@ -10,7 +10,7 @@ lying AS (
   DELETE FROM public.xero_syncs s USING losing r WHERE s.ctid = r.place AND s.id = r.id RETURNING s.*, r.rank, r.organization_id AS links_organization, r.invoice_sync, r.payment_sync
 ),
 elsewhere AS MATERIALIZED (
-  SELECT r.* FROM losing r WHERE r.id NOT IN (SELECT l.id FROM lying l)
+  SELECT r.* FROM losing r WHERE (SELECT count(*) FROM losing) > (SELECT count(*) FROM lying) AND r.id NOT IN (SELECT l.id FROM lying l)
 ),
 moved AS (
   DELETE FROM public.xero_syncs s USING elsewhere r WHERE s.id = r.id RETURNING s.*, r.rank, r.organization_id AS links_organization, r.invoice_sync, r.payment_sync

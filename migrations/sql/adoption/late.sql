@@ -1,8 +1,7 @@
 -- Rows that the host inserted while the clean-up ran, beside others of their link and type: never tried, and the older row knows more.
 WITH several AS MATERIALIZED (
   SELECT s.payment_link_id, s.sync_type
-    -- The clean-up left one of all others.
-    FROM (SELECT DISTINCT w.payment_link_id, w.sync_type FROM public.xero_syncs w WHERE w.failure_code = 'waiting.confirmation') late
+    FROM (SELECT DISTINCT i.payment_link_id, i.sync_type FROM paymentsync.adoption_inserted i) late
     JOIN public.xero_syncs s ON s.payment_link_id = late.payment_link_id AND s.sync_type = late.sync_type
    GROUP BY s.payment_link_id, s.sync_type HAVING count(*) > 1
 ),

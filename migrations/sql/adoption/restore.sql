@@ -54,5 +54,5 @@ ALTER TABLE public.xero_syncs
   DROP COLUMN open_request_id, DROP COLUMN absent_since, DROP COLUMN released, DROP COLUMN shared_id, DROP COLUMN failure_kind, DROP COLUMN failure_code, DROP COLUMN due_because,
   DROP COLUMN attempt, DROP COLUMN lease_owner, DROP COLUMN lease_expires_at,
   RESET (fillfactor, autovacuum_enabled, autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor);
-DROP INDEX IF EXISTS public.xero_syncs_adoption_lookup, public.xero_syncs_newest, public.xero_syncs_claimed;
+DROP INDEX IF EXISTS public.xero_syncs_newest, public.xero_syncs_claimed;
 COMMENT ON TABLE public.xero_syncs IS NULL;

@@ -1,14 +1,19 @@
 -- Fills the rows that stay, makes those that are missing, and writes the work list, for the links of some pages.
 WITH link AS MATERIALIZED (
-  SELECT l.* FROM paymentsync.adoption_links l WHERE l.first_place >= $1 AND l.first_place < $2
+  SELECT l.link_id, l.organization_id, l.provider, l.amount, l.currency, l.complete, l.link_status, l.customer, l.short_code, l.first_at, l.naming,
+         l.invoice_becomes, l.invoice_sync, l.invoice_place, l.invoice_was, l.invoice_id, l.several_invoices, l.shared_invoice,
+         l.payment_becomes, l.payment_sync, l.payment_place, l.payment_was, l.payment_id, l.several_payments, l.shared_payment,
+         l.link_status <> 'PAID' AND l.invoice_id IS NULL AND l.payment_id IS NULL
+         AND coalesce(l.invoice_becomes, 'legacy.incomplete') = 'legacy.incomplete' AND coalesce(l.payment_becomes, 'legacy.incomplete') = 'legacy.incomplete' AS untouched
+    FROM paymentsync.adoption_links l WHERE l.first_place >= $1 AND l.first_place < $2
 ),
 side AS (
   SELECT l.invoice_sync AS sync_id, l.link_id, 'INVOICE'::"XeroSyncType" AS sync_type, l.invoice_place AS place, l.invoice_was AS was, l.invoice_becomes AS decided, l.invoice_id AS xero_id,
-         l.several_invoices AS several, l.shared_invoice AS shared, l.organization_id, l.provider, l.amount, l.currency, l.complete, l.link_status, l.customer, l.short_code, l.first_at, l.naming
+         l.several_invoices AS several, l.shared_invoice AS shared, l.organization_id, l.provider, l.amount, l.currency, l.complete, l.link_status, l.customer, l.short_code, l.first_at, l.naming, l.untouched
     FROM link l WHERE l.invoice_becomes IS NOT NULL
   UNION ALL
   SELECT l.payment_sync, l.link_id, 'PAYMENT', l.payment_place, l.payment_was, l.payment_becomes, l.payment_id,
-         l.several_payments, l.shared_payment, l.organization_id, l.provider, l.amount, l.currency, l.complete, l.link_status, l.customer, l.short_code, l.first_at, l.naming
+         l.several_payments, l.shared_payment, l.organization_id, l.provider, l.amount, l.currency, l.complete, l.link_status, l.customer, l.short_code, l.first_at, l.naming, l.untouched
     FROM link l WHERE l.payment_becomes IS NOT NULL
 ),
 fate AS (
@@ -23,6 +28,8 @@ told AS MATERIALIZED (
          CASE WHEN f.xero_id IS NOT NULL THEN t.tenant_id END AS tenant_id,
          CASE WHEN f.becomes = 'legacy.unknown_outcome' THEN jsonb_build_object('occurredAt', f.first_at, 'lookFor', jsonb_build_object(
                 'contact', f.customer, 'amount', f.amount::text, 'currency', f.currency, 'from', f.earliest, 'to', f.latest))
+           -- Never tried and not paid: its payment is yet to come, and the first one.
+           WHEN f.becomes = 'legacy.incomplete' AND f.untouched THEN jsonb_build_object('occurredAt', f.first_at, 'awaitsConfirmation', true)
            ELSE jsonb_build_object('occurredAt', f.first_at) END AS known,
          CASE f.becomes
            WHEN 'settings.missing' THEN 'The organisation has no booking settings. PUT /api/organizations/' || f.organization_id || ' with its accounts; the sync then goes on by itself.'
@@ -31,8 +38,8 @@ told AS MATERIALIZED (
            WHEN 'legacy.unknown_outcome' THEN format('It was tried before the adoption and no id was kept, so it may be in Xero under a number that Xero chose. Look there for %s of %s %s for %s dated %s to %s; adopt its id, or requeue if there is none.',
              lower(f.sync_type::text), f.amount, f.currency, f.customer, f.earliest, f.latest)
            WHEN 'legacy.payment_unknown' THEN 'Its invoice is in Xero, but no payment id was kept. Xero is asked once whether the invoice carries the payment; nothing is sent.'
-           WHEN 'legacy.incomplete' THEN format('It was never tried, and cannot be booked: the link is %s%s. Resolve it: requeue once the link is paid, or mark it failed.', coalesce(f.link_status, 'gone'),
-             CASE WHEN f.complete THEN '' ELSE ' and has no payment method, or no amount and currency that can be booked' END)
+           WHEN 'legacy.incomplete' THEN CASE WHEN f.untouched THEN format('It was never tried, and its link was not paid: it is %s. The confirmation of a payment books it, whenever that comes; if none will, mark it failed.', f.link_status)
+             ELSE format('It was never tried, and cannot be booked: the link is %s%s. Resolve it: requeue once the link is paid, or mark it failed.', coalesce(f.link_status, 'gone'), CASE WHEN f.complete THEN '' ELSE ' and has no payment method, or no amount and currency that can be booked' END) END
          END AS message
     FROM fate f LEFT JOIN {tenants} t ON t.organization_id = f.organization_id
 ),
@@ -41,11 +48,13 @@ lying AS MATERIALIZED (
   SELECT t.*, s.ctid AS lies_at, s.error_message, s.retry_count, s.next_retry_at, s.updated_at, s.request_payload
     FROM told t JOIN public.xero_syncs s ON s.ctid = t.place AND s.id = t.id
 ),
-staying AS MATERIALIZED (
-  SELECT * FROM lying
-  UNION ALL
-  SELECT t.*, s.ctid, s.error_message, s.retry_count, s.next_retry_at, s.updated_at, s.request_payload
-    FROM told t JOIN public.xero_syncs s ON s.id = t.id WHERE t.was IS NOT NULL AND t.id NOT IN (SELECT l.id FROM lying l)
+elsewhere AS MATERIALIZED (
+  SELECT t.*, s.ctid AS lies_at, s.error_message, s.retry_count, s.next_retry_at, s.updated_at, s.request_payload
+    FROM told t JOIN public.xero_syncs s ON s.id = t.id
+   WHERE (SELECT count(*) FROM told t WHERE t.was IS NOT NULL) > (SELECT count(*) FROM lying) AND t.was IS NOT NULL AND t.id NOT IN (SELECT l.id FROM lying l)
+),
+staying AS NOT MATERIALIZED (
+  SELECT * FROM lying UNION ALL SELECT * FROM elsewhere
 ),
 remembered AS (
   INSERT INTO paymentsync.xero_syncs_before_adoption (sync_id, status, error_message, retry_count, next_retry_at, updated_at, request_payload)

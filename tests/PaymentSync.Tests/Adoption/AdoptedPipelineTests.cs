@@ -72,6 +72,32 @@ public sealed class AdoptedPipelineTests(PostgresServer server)
         (await world.HearAsync(StripeEvents.Session(link, "pi_9", 12000, created: later))).ShouldBe("NEEDS_ACTION payment.second_payment");
     }
 
+    [Theory]
+    [InlineData("INVOICE")]
+    [InlineData("PAYMENT")]
+    [InlineData("INVOICE", "PAYMENT")]
+    public async Task A_link_that_was_not_paid_when_it_was_adopted_is_booked_by_its_first_payment(params string[] types)
+    {
+        var link = _legacy.Link(status: "OPEN");
+        foreach (var type in types)
+            _legacy.Row(link, type, "PENDING");
+        await using var world = await AdoptedAsync();
+        await world.PutOrganisationAsync(world.Organisation);
+        await world.ConnectAsync();
+        var rows = await world.RowsAsync(link);
+        rows.Select(row => row.Code).ShouldAllBe(code => code == "legacy.incomplete");
+        await world.SendAsync(HttpMethod.Post, $"/api/syncs/{rows[0].Id}/resolve", new JsonObject { ["action"] = "requeue", ["reason"] = "nothing was paid yet" }, expect: 409);
+        var later = DateTimeOffset.UtcNow.AddMinutes(1).ToUnixTimeSeconds();
+
+        (await world.HearAsync(StripeEvents.Session(link, "pi_1", 12000, created: later))).ShouldBe("COMPLETED");
+        await world.DrainAsync();
+
+        var (invoice, payment) = await world.PairAsync(link);
+        (invoice.Status, payment.Status, invoice.Payment, payment.Payment).ShouldBe(("SUCCESS", "SUCCESS", "pi_1", "pi_1"));
+        (await world.CallsAsync("PUT /Invoices"), await world.CallsAsync("PUT /Payments")).ShouldBe((1, 1));
+        (await world.HearAsync(StripeEvents.Session(link, "pi_2", 12000, created: later))).ShouldBe("NEEDS_ACTION payment.second_payment");
+    }
+
     [Fact]
     public async Task What_was_tried_and_left_no_id_is_held_with_what_to_look_for_and_nothing_is_sent()
     {

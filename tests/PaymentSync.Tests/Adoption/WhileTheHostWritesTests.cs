@@ -113,6 +113,53 @@ public sealed class WhileTheHostWritesTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task A_host_with_a_role_of_its_own_needs_no_rights_on_tables_of_ours()
+    {
+        var legacy = LegacyDatabase.Of(Guid.NewGuid());
+        var (known, added, late) = (legacy.Link(), legacy.Link(), legacy.Link());
+        legacy.Row(known, "INVOICE", "FAILED", error: "Xero API 500");
+        await using var database = await server.CreateEmptyDatabaseAsync();
+        await legacy.FillAsync(database.ConnectionString);
+        var role = "host_" + Guid.NewGuid().ToString("N");
+        await database.ExecuteAsync($"CREATE ROLE {role}; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role}");
+        try
+        {
+            await using (var host = await OpenAsync(database, "host"))
+            {
+                async Task WriteAsync(Guid link)
+                {
+                    await using var insert = new NpgsqlCommand(Insert, host) { Parameters = { new() { Value = link }, new() { Value = "PAYMENT" } } };
+                    await insert.ExecuteNonQueryAsync();
+                    await using var requeue = new NpgsqlCommand("UPDATE xero_syncs SET status = 'PENDING', updated_at = CURRENT_TIMESTAMP", host);
+                    await requeue.ExecuteNonQueryAsync();
+                }
+                await using (var become = new NpgsqlCommand($"SET ROLE {role}", host))
+                    await become.ExecuteNonQueryAsync();
+
+                var report = (await LegacyDatabase.AdoptAsync(database, progress =>
+                {
+                    if (progress is { Step: "duplicates", Total: 0 })
+                        WriteAsync(added).GetAwaiter().GetResult();
+                })).Adoption!;
+                await WriteAsync(late);
+
+                report.Holds.ShouldBeTrue(report.ToText());
+                (await Should.ThrowAsync<PostgresException>(async () =>
+                {
+                    await using var read = new NpgsqlCommand("SELECT * FROM paymentsync.requests", host);
+                    await read.ExecuteNonQueryAsync();
+                })).SqlState.ShouldBe(PostgresErrorCodes.InsufficientPrivilege);
+            }
+            (await database.QueryAsync("SELECT failure_code FROM xero_syncs WHERE payment_link_id <> $1", reader => reader.GetString(0), known)).ShouldBe(["waiting.confirmation", "waiting.confirmation"]);
+            (await database.ScalarAsync<long>("SELECT sum(writes)::bigint FROM paymentsync.host_writes WHERE kind LIKE 'update%'")).ShouldBe(6, "two rows first, then four, as one was made");
+        }
+        finally
+        {
+            await database.ExecuteAsync($"DROP OWNED BY {role}; DROP ROLE {role}");
+        }
+    }
+
+    [Fact]
     public async Task Transactions_that_stay_open_for_seconds_are_waited_for()
     {
         var legacy = LegacyDatabase.Of(Guid.NewGuid());

@@ -31,7 +31,7 @@ public sealed class PostgresCluster : IAsyncDisposable
         if command -v setpriv >/dev/null; then bound='setpriv --pdeathsig QUIT'; fi
         start() {
             $bound "$1/postgres" -D "$folder/data" -c unix_socket_directories="$folder" -c listen_addresses= -c max_connections=400 \
-                -c shared_buffers="${PAYMENTSYNC_TEST_SHARED_BUFFERS:-128MB}" -c fsync=off -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0 >>"$folder/log" 2>&1 </dev/null &
+                -c fsync=off -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0 ${PAYMENTSYNC_TEST_POSTGRES_OPTIONS:-} >>"$folder/log" 2>&1 </dev/null &
             server=$!
             until "$1/pg_isready" --quiet --host "$folder"; do
                 if ! kill -0 "$server" 2>/dev/null; then
