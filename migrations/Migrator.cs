@@ -100,7 +100,7 @@ public static class Migrator
 
     static Task ApplyAsync(string connectionString, string? target, TextWriter log, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>
     {
-        await using var context = new MigrationsDbContext(Options(connectionString, PatientLocks.Setting + " -c maintenance_work_mem=256MB"));
+        await using var context = new MigrationsDbContext(Options(connectionString, PatientLocks.Setting + " -c maintenance_work_mem=512MB"));
         try
         {
             await context.Database.MigrateAsync(target, cancellationToken);

@@ -38,7 +38,7 @@ sealed partial class Adoption
             GssEncryptionMode = GssEncryptionMode.Disable,
             CommandTimeout = 0,
             // Bounded memory, whatever the size of the tables; what does not fit is sorted on disk. Compiling costs more than it brings to a thousand small batches.
-            Options = $"-c paymentsync.writer=on {PatientLocks.Setting} -c work_mem=128MB -c maintenance_work_mem=256MB -c jit=off",
+            Options = $"-c paymentsync.writer=on {PatientLocks.Setting} -c work_mem=128MB -c maintenance_work_mem=512MB -c jit=off",
         }.ConnectionString;
     }
 

@@ -1,23 +1,26 @@
 -- Moves the losing rows of the links of some pages to the archive.
 WITH link AS MATERIALIZED (
-  SELECT l.organization_id, l.invoice_sync, l.payment_sync, l.removed_ids, l.removed_places, l.removed_ranks FROM paymentsync.adoption_links l WHERE l.first_place >= $1 AND l.first_place < $2
+  SELECT l.organization_id, l.invoice_rows, l.invoice_places, l.payment_rows, l.payment_places FROM paymentsync.adoption_links l
+   WHERE l.first_place >= $1 AND l.first_place < $2 AND (l.invoices > 1 OR l.payments > 1)
 ),
 losing AS MATERIALIZED (
-  SELECT r.id, r.place, r.rank, l.organization_id, l.invoice_sync, l.payment_sync FROM link l CROSS JOIN LATERAL unnest(l.removed_ids, l.removed_places, l.removed_ranks) r(id, place, rank)
+  SELECT r.id, r.place, r.rank, l.invoice_rows[1] AS kept_id, l.organization_id FROM link l CROSS JOIN LATERAL unnest(l.invoice_rows, l.invoice_places) WITH ORDINALITY r(id, place, rank) WHERE r.rank > 1
+  UNION ALL
+  SELECT r.id, r.place, r.rank, l.payment_rows[1], l.organization_id FROM link l CROSS JOIN LATERAL unnest(l.payment_rows, l.payment_places) WITH ORDINALITY r(id, place, rank) WHERE r.rank > 1
 ),
 -- By place, since it costs a fifth of a search by id; the few that the host moved since they were judged are searched.
 lying AS (
-  DELETE FROM public.xero_syncs s USING losing r WHERE s.ctid = r.place AND s.id = r.id RETURNING s.*, r.rank, r.organization_id AS links_organization, r.invoice_sync, r.payment_sync
+  DELETE FROM public.xero_syncs s USING losing r WHERE s.ctid = r.place AND s.id = r.id RETURNING s.*, r.rank, r.organization_id AS links_organization, r.kept_id
 ),
 elsewhere AS MATERIALIZED (
   SELECT r.* FROM losing r WHERE (SELECT count(*) FROM losing) > (SELECT count(*) FROM lying) AND r.id NOT IN (SELECT l.id FROM lying l)
 ),
 moved AS (
-  DELETE FROM public.xero_syncs s USING elsewhere r WHERE s.id = r.id RETURNING s.*, r.rank, r.organization_id AS links_organization, r.invoice_sync, r.payment_sync
+  DELETE FROM public.xero_syncs s USING elsewhere r WHERE s.id = r.id RETURNING s.*, r.rank, r.organization_id AS links_organization, r.kept_id
 ),
 archived AS (
   INSERT INTO paymentsync.xero_syncs_archive (sync_id, kept_sync_id, payment_link_id, organization_id, sync_type, status, rank, reason, xero_invoice_id, xero_payment_id, content)
-  SELECT x.id, CASE x.sync_type WHEN 'INVOICE' THEN x.invoice_sync ELSE x.payment_sync END, x.payment_link_id, x.links_organization, x.sync_type, x.status, x.rank, 'duplicate', x.xero_invoice_id, x.xero_payment_id,
+  SELECT x.id, x.kept_id, x.payment_link_id, x.links_organization, x.sync_type, x.status, x.rank, 'duplicate', x.xero_invoice_id, x.xero_payment_id,
          (SELECT to_jsonb(host) FROM (SELECT {host_columns}) host)
     FROM (SELECT * FROM lying UNION ALL SELECT * FROM moved) x
 )
