@@ -86,9 +86,9 @@ sealed partial class Adoption
             await InTransactionAsync(connection, "adding columns to xero_syncs", cancellationToken, SqlFile.Read("03_xero_syncs_columns.sql"), SqlFile.Read("adoption/begin.sql"), Recorded(XeroSyncsColumns.Id), Done("columns"));
         }
         await StepAsync(connection, "plan", () => PlanAsync(connection, cancellationToken), cancellationToken);
-        await StepAsync(connection, "duplicates", () => DuplicatesAsync(cancellationToken), cancellationToken);
-        await StepAsync(connection, "rows", () => RowsAsync(cancellationToken), cancellationToken);
-        // The archive's indexes beside those of xero_syncs: each table takes one building at a time, and there is more than one processor.
+        await StepAsync(connection, "duplicates", () => PagesAsync("duplicates", cancellationToken), cancellationToken);
+        await StepAsync(connection, "rows", () => PagesAsync("rows", cancellationToken), cancellationToken);
+        // The indexes of the archive and the work list beside those of xero_syncs: each table takes one building at a time, and there is more than one processor.
         await Task.WhenAll(AsideAsync(cancellationToken), KeptRowsAsync(connection, cancellationToken));
         await StepAsync(connection, "guards", () => InTransactionAsync(connection, "the guards of xero_syncs", cancellationToken,
             SqlFile.Read("adoption/end.sql"), SqlFile.Read("05_xero_syncs_guards.sql"), Recorded(XeroSyncsGuards.Id), Done("guards")), cancellationToken);

@@ -40,10 +40,8 @@ sealed partial class Adoption
             BesideAsync("CREATE INDEX adoption_links_first_place ON paymentsync.adoption_links (first_place); CREATE INDEX adoption_links_link ON paymentsync.adoption_links (link_id); ANALYZE paymentsync.adoption_links (first_place)", cancellationToken),
             BesideAsync($"CREATE TABLE paymentsync.adoption_shared AS WITH decided AS (SELECT l.invoice_id, l.payment_id FROM paymentsync.adoption_links l), {SqlFile.Read("adoption/shared.sql")} SELECT t.* FROM twice t", cancellationToken));
         await ExecuteAsync(connection, $"""
-            UPDATE paymentsync.adoption_links l
-               SET shared_invoice = coalesce(l.invoice_id IN (SELECT t.id FROM paymentsync.adoption_shared t WHERE t.kind = 'INVOICE'), false),
-                   shared_payment = coalesce(l.payment_id IN (SELECT t.id FROM paymentsync.adoption_shared t WHERE t.kind = 'PAYMENT'), false)
-             WHERE l.invoice_id IN (SELECT t.id FROM paymentsync.adoption_shared t WHERE t.kind = 'INVOICE') OR l.payment_id IN (SELECT t.id FROM paymentsync.adoption_shared t WHERE t.kind = 'PAYMENT');
+            UPDATE paymentsync.adoption_links l SET shared_invoice = true FROM paymentsync.adoption_shared t WHERE t.kind = 'INVOICE' AND t.id = l.invoice_id;
+            UPDATE paymentsync.adoption_links l SET shared_payment = true FROM paymentsync.adoption_shared t WHERE t.kind = 'PAYMENT' AND t.id = l.payment_id;
             DELETE FROM paymentsync.adoption_ranges;
             INSERT INTO paymentsync.adoption_ranges (step, range, next_page, end_page)
             SELECT s.step, r.range, (r.range - 1) * p.pages / {_options.Workers}, r.range * p.pages / {_options.Workers}
@@ -56,18 +54,15 @@ sealed partial class Adoption
 
     string Part(string link, int part) => $"(uuid_hash({link}) & 2147483647) % {_options.Workers} = {part}";
 
-    Task DuplicatesAsync(CancellationToken cancellationToken) => PagesAsync("duplicates", SqlFile.Read("adoption/duplicates.sql"), cancellationToken);
-
-    Task RowsAsync(CancellationToken cancellationToken) => PagesAsync("rows", SqlFile.Read("adoption/rows.sql"), cancellationToken);
-
-    async Task PagesAsync(string step, string batch, CancellationToken cancellationToken)
+    /// <summary>A step that is done page by page: adoption/{step}.sql, with the first page, the one after the last, and the report. It answers how many rows escaped it.</summary>
+    async Task PagesAsync(string step, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
         var reportId = await ScalarAsync<Guid>(connection, "SELECT report_id FROM paymentsync.adoption", cancellationToken);
         var tenants = await ScalarAsync<bool>(connection, AdoptionChecks.HasConnectionsSql, cancellationToken)
             ? "public.xero_connections"
             : "(SELECT NULL::uuid AS organization_id, NULL::text AS tenant_id WHERE false)";
-        batch = batch.Replace("{tenants}", tenants, StringComparison.Ordinal).Replace("{host_columns}", await HostColumnsAsync(connection, cancellationToken), StringComparison.Ordinal);
+        var batch = SqlFile.Read($"adoption/{step}.sql").Replace("{tenants}", tenants, StringComparison.Ordinal).Replace("{host_columns}", await HostColumnsAsync(connection, cancellationToken), StringComparison.Ordinal);
         var ranges = new List<(int Range, long Next, long End)>();
         await using (var read = new NpgsqlCommand("SELECT range, next_page, end_page FROM paymentsync.adoption_ranges WHERE step = $1 ORDER BY range", connection) { Parameters = { new() { Value = step } } })
         await using (var reader = await read.ExecuteReaderAsync(cancellationToken))
