@@ -98,7 +98,7 @@ public static class Migrator
         return null;
     }
 
-    static Task ApplyAsync(string connectionString, string? target, TextWriter log, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>
+    static Task ApplyAsync(string connectionString, string? target, TextWriter log, CancellationToken cancellationToken) => new PatientLocks(connectionString, log).RetryAsync(async () =>
     {
         await using var context = new MigrationsDbContext(Options(connectionString, PatientLocks.Setting + " -c maintenance_work_mem=512MB"));
         try
@@ -110,7 +110,7 @@ public static class Migrator
             // EF wraps what it takes for transient, a lock that was not to be had among it.
             ExceptionDispatchInfo.Throw(database);
         }
-    }, "a migration", log, cancellationToken);
+    }, "a migration", cancellationToken);
 
     static string CreateHistory(string connectionString)
     {

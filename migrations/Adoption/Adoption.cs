@@ -25,6 +25,7 @@ sealed partial class Adoption
     readonly string _connectionString;
     readonly TextWriter _log;
     readonly MigrateOptions _options;
+    readonly PatientLocks _locks;
 
     internal Adoption(string connectionString, TextWriter log, MigrateOptions options)
     {
@@ -40,6 +41,7 @@ sealed partial class Adoption
             // Bounded memory, whatever the size of the tables; what does not fit is sorted on disk. Compiling costs more than it brings to a thousand small batches.
             Options = $"-c paymentsync.writer=on {PatientLocks.Setting} -c work_mem=128MB -c maintenance_work_mem=512MB -c jit=off",
         }.ConnectionString;
+        _locks = new PatientLocks(_connectionString, log);
     }
 
     internal static async Task<AdoptionState> StateAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
@@ -122,7 +124,7 @@ sealed partial class Adoption
         await Task.WhenAll(verified, BesideAsync("ANALYZE xero_syncs, paymentsync.xero_syncs_archive, paymentsync.recovery_items", cancellationToken));
         var report = (await verified) with { Seconds = await ScalarAsync<double>(connection, "SELECT extract(epoch FROM paymentsync.now() - started_at)::float8 FROM paymentsync.adoption", cancellationToken) };
         await InTransactionAsync(connection, "letting tables be vacuumed again", cancellationToken, """
-            ALTER TABLE xero_syncs RESET (autovacuum_enabled);
+            ALTER TABLE xero_syncs RESET (autovacuum_enabled), SET (fillfactor = 80);
             ALTER TABLE paymentsync.xero_syncs_archive RESET (autovacuum_enabled);
             ALTER TABLE paymentsync.xero_syncs_before_adoption RESET (autovacuum_enabled);
             ALTER TABLE paymentsync.recovery_items RESET (autovacuum_enabled);
@@ -157,20 +159,20 @@ sealed partial class Adoption
     static string Recorded(string migration) =>
         $"INSERT INTO paymentsync.migrations_history (\"MigrationId\", \"ProductVersion\") VALUES ('{migration}', '{RecordedVersion}') ON CONFLICT DO NOTHING;";
 
-    Task InTransactionAsync(NpgsqlConnection connection, string what, CancellationToken cancellationToken, params string[] parts) => PatientLocks.RetryAsync(async () =>
+    Task InTransactionAsync(NpgsqlConnection connection, string what, CancellationToken cancellationToken, params string[] parts) => _locks.RetryAsync(async () =>
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         foreach (var part in parts)
             await ExecuteAsync(connection, part, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-    }, what, _log, cancellationToken);
+    }, what, cancellationToken);
 
     /// <summary>On a connection of its own; of several statements all are done, or none.</summary>
-    Task BesideAsync(string sql, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>
+    Task BesideAsync(string sql, CancellationToken cancellationToken) => _locks.RetryAsync(async () =>
     {
         await using var connection = await OpenAsync(cancellationToken);
         await ExecuteAsync(connection, sql, cancellationToken);
-    }, "reading xero_syncs", _log, cancellationToken);
+    }, "reading xero_syncs", cancellationToken);
 
     /// <summary>Statements that can each be repeated.</summary>
     async Task StatementsAsync(NpgsqlConnection connection, string file, CancellationToken cancellationToken)
@@ -179,7 +181,7 @@ sealed partial class Adoption
             await AloneAsync(connection, statement, cancellationToken);
     }
 
-    Task AloneAsync(NpgsqlConnection connection, string statement, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>
+    Task AloneAsync(NpgsqlConnection connection, string statement, CancellationToken cancellationToken) => _locks.RetryAsync(async () =>
     {
         var waits = SqlFile.WaitsForAll(statement);
         if (waits)
@@ -193,7 +195,7 @@ sealed partial class Adoption
             if (waits)
                 await ExecuteAsync(connection, "RESET lock_timeout", CancellationToken.None);
         }
-    }, "a change of xero_syncs", _log, cancellationToken);
+    }, "a change of xero_syncs", cancellationToken);
 
     async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
     {

@@ -38,11 +38,11 @@ sealed partial class Adoption
         }
     }
 
-    Task LateRowsAsync(NpgsqlConnection connection, CancellationToken cancellationToken) => PatientLocks.RetryAsync(async () =>
+    Task LateRowsAsync(NpgsqlConnection connection, CancellationToken cancellationToken) => _locks.RetryAsync(async () =>
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var late = await ScalarAsync<long>(connection, SqlFile.Read("adoption/late.sql").Replace("{host_columns}", await HostColumnsAsync(connection, cancellationToken), StringComparison.Ordinal), cancellationToken);
+        var late = await ScalarAsync<long>(connection, SqlFile.Read("adoption/late.sql").Replace("{other_columns}", await OtherColumnsAsync(connection, cancellationToken), StringComparison.Ordinal), cancellationToken);
         await AddTallyAsync(connection, new Dictionary<string, long>(StringComparer.Ordinal) { ["late"] = late }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-    }, "archiving late duplicates", _log, cancellationToken);
+    }, "archiving late duplicates", cancellationToken);
 }

@@ -62,7 +62,7 @@ sealed partial class Adoption
         var tenants = await ScalarAsync<bool>(connection, AdoptionChecks.HasConnectionsSql, cancellationToken)
             ? "public.xero_connections"
             : "(SELECT NULL::uuid AS organization_id, NULL::text AS tenant_id WHERE false)";
-        var batch = SqlFile.Read($"adoption/{step}.sql").Replace("{tenants}", tenants, StringComparison.Ordinal).Replace("{host_columns}", await HostColumnsAsync(connection, cancellationToken), StringComparison.Ordinal);
+        var batch = SqlFile.Read($"adoption/{step}.sql").Replace("{tenants}", tenants, StringComparison.Ordinal).Replace("{other_columns}", await OtherColumnsAsync(connection, cancellationToken), StringComparison.Ordinal);
         var ranges = new List<(int Range, long Next, long End)>();
         await using (var read = new NpgsqlCommand("SELECT range, next_page, end_page FROM paymentsync.adoption_ranges WHERE step = $1 ORDER BY range", connection) { Parameters = { new() { Value = step } } })
         await using (var reader = await read.ExecuteReaderAsync(cancellationToken))
@@ -88,11 +88,12 @@ sealed partial class Adoption
         }, CancellationToken.None)));
     }
 
-    /// <summary>The columns of xero_syncs that are not ours, whatever the host's table has, and that the archive has no columns for, of a row called x: what restore-legacy puts back.</summary>
-    static async Task<string> HostColumnsAsync(NpgsqlConnection connection, CancellationToken cancellationToken) => (await ScalarAsync<string>(connection, """
-        SELECT string_agg(format('x.%I', c.attname), ', ' ORDER BY c.attnum) FROM pg_attribute c
+    /// <summary>What the row x has in columns that are neither ours nor required of every host, as an expression: null when there are none.</summary>
+    static async Task<string> OtherColumnsAsync(NpgsqlConnection connection, CancellationToken cancellationToken) => (await ScalarAsync<string>(connection, """
+        SELECT coalesce('(SELECT to_jsonb(host) FROM (SELECT ' || string_agg(format('x.%I', c.attname), ', ' ORDER BY c.attnum) || ') host)', 'NULL::jsonb') FROM pg_attribute c
          WHERE c.attrelid = 'public.xero_syncs'::regclass AND c.attnum > 0 AND NOT c.attisdropped
-           AND c.attname <> ALL ('{id,payment_link_id,sync_type,status,xero_invoice_id,xero_payment_id,organization_id,provider,provider_payment_id,amount,currency,document_number,tenant_id,open_request_id,absent_since,released,shared_id,failure_kind,failure_code,due_because,attempt,lease_owner,lease_expires_at}')
+           AND c.attname <> ALL ('{id,payment_link_id,sync_type,status,xero_invoice_id,xero_payment_id,request_payload,response_payload,error_message,retry_count,next_retry_at,created_at,updated_at}')
+           AND c.attname <> ALL ('{organization_id,provider,provider_payment_id,amount,currency,document_number,tenant_id,open_request_id,absent_since,released,shared_id,failure_kind,failure_code,due_because,attempt,lease_owner,lease_expires_at}')
         """, cancellationToken))!;
 
     /// <summary>The same statement, finding what it changes by id alone: slower, but a row that the host moves meanwhile is waited for and followed. Else a busy host could undo a batch again and again.</summary>
@@ -102,7 +103,7 @@ sealed partial class Adoption
     {
         await using var connection = await OpenAsync(cancellationToken);
         // The batch is small, the tables are not: only by index, whatever the statistics say. A crash may lose the last batches whole, and their record with them.
-        await ExecuteAsync(connection, "SET enable_seqscan = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET synchronous_commit = off", cancellationToken);
+        await ExecuteAsync(connection, "SET enable_seqscan = off; SET enable_mergejoin = off; SET enable_memoize = off; SET plan_cache_mode = force_generic_plan; SET synchronous_commit = off", cancellationToken);
         // The rows that stay grow, into the place of those that went: reading a page frees what was removed from it, and tells nobody else that there is room.
         await using var makeRoom = new NpgsqlCommand("SELECT count(*) FROM public.xero_syncs WHERE ctid >= $1 AND ctid < $2", connection) { Parameters = { new() { NpgsqlDbType = NpgsqlDbType.Tid }, new() { NpgsqlDbType = NpgsqlDbType.Tid } } };
         await using var byPlace = await PreparedAsync(connection, batch, reportId, cancellationToken);
@@ -113,7 +114,7 @@ sealed partial class Adoption
             var to = Math.Min(next + size, end);
             var took = TimeSpan.Zero;
             var apply = byPlace;
-            await PatientLocks.RetryAsync(async () =>
+            await _locks.RetryAsync(async () =>
             {
                 var began = Stopwatch.GetTimestamp();
                 makeRoom.Parameters[0].Value = new NpgsqlTid((uint)next, 0);
@@ -137,7 +138,7 @@ sealed partial class Adoption
                 progress(to - next);
                 await transaction.CommitAsync(CancellationToken.None);
                 took = Stopwatch.GetElapsedTime(began);
-            }, "the clean-up of xero_syncs", _log, cancellationToken);
+            }, "the clean-up of xero_syncs", cancellationToken);
             next = to;
             size = took > LongBatch ? Math.Max(size / 2, 1) : Math.Min(took < LongBatch / 2 ? size * 2 : size, LargestBatch);
             cancellationToken.ThrowIfCancellationRequested();

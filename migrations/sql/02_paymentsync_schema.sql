@@ -219,14 +219,21 @@ CREATE TABLE paymentsync.xero_syncs_archive (
   reason text NOT NULL,
   xero_invoice_id text,
   xero_payment_id text,
-  content jsonb NOT NULL,
+  request_payload jsonb,
+  response_payload jsonb,
+  error_message text,
+  retry_count integer,
+  next_retry_at timestamptz,
+  created_at timestamptz,
+  updated_at timestamptz,
+  content jsonb,
   archived_at timestamptz NOT NULL DEFAULT paymentsync.now()
 );
 COMMENT ON TABLE paymentsync.xero_syncs_archive IS
   'No Xero id is ever lost: duplicates that the adoption of an existing database removed, and what a requeue with a new number left behind. Never purged.';
 COMMENT ON COLUMN paymentsync.xero_syncs_archive.sync_id IS 'The removed row; for a requeue with a new number the row itself (then kept_sync_id is the same).';
 COMMENT ON COLUMN paymentsync.xero_syncs_archive.rank IS 'Its place within (payment_link_id, sync_type) when duplicates were ranked; 1 was kept.';
-COMMENT ON COLUMN paymentsync.xero_syncs_archive.content IS 'Its other columns as they were; for a requeue with a new number the whole row.';
+COMMENT ON COLUMN paymentsync.xero_syncs_archive.content IS 'What its row had in columns that only the host application knows; for a requeue with a new number the whole row.';
 
 CREATE TABLE paymentsync.recovery_reports (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),

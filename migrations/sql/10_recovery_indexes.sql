@@ -2,9 +2,6 @@
 DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_resting;
 CREATE INDEX CONCURRENTLY xero_syncs_resting ON xero_syncs (failure_kind, failure_code, payment_link_id)
   WHERE status IN ('PENDING', 'FAILED') AND next_retry_at IS NULL;
-DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_ordered;
-CREATE INDEX CONCURRENTLY xero_syncs_ordered ON xero_syncs (due_because, next_retry_at)
-  WHERE due_because IS NOT NULL AND status IN ('PENDING', 'FAILED');
 -- In this order documents are built, too, once an organisation's settings were saved.
 DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_unbuilt;
 CREATE INDEX CONCURRENTLY xero_syncs_unbuilt ON xero_syncs (organization_id, created_at, id)

@@ -39,7 +39,8 @@ CREATE TABLE paymentsync.xero_syncs_before_adoption (
 COMMENT ON TABLE paymentsync.xero_syncs_before_adoption IS 'What the host''s columns of kept rows were where the adoption changed them (status null: the adoption made the row). For restore-legacy.';
 
 -- While rows change all the time a vacuum would begin again and again, and be in the way of the indexes; once all is verified it may begin.
-ALTER TABLE xero_syncs SET (autovacuum_enabled = off);
+-- And what is written here is written once: no room for more on new pages, so that indexes have less to read.
+ALTER TABLE xero_syncs SET (autovacuum_enabled = off, fillfactor = 100);
 ALTER TABLE paymentsync.xero_syncs_archive SET (autovacuum_enabled = off);
 ALTER TABLE paymentsync.xero_syncs_before_adoption SET (autovacuum_enabled = off);
 ALTER TABLE paymentsync.recovery_items SET (autovacuum_enabled = off);

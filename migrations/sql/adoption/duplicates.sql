@@ -19,9 +19,10 @@ moved AS (
   DELETE FROM public.xero_syncs s USING elsewhere r WHERE s.id = r.id RETURNING s.*, r.rank, r.organization_id AS links_organization, r.kept_id
 ),
 archived AS (
-  INSERT INTO paymentsync.xero_syncs_archive (sync_id, kept_sync_id, payment_link_id, organization_id, sync_type, status, rank, reason, xero_invoice_id, xero_payment_id, content)
+  INSERT INTO paymentsync.xero_syncs_archive (sync_id, kept_sync_id, payment_link_id, organization_id, sync_type, status, rank, reason, xero_invoice_id, xero_payment_id,
+         request_payload, response_payload, error_message, retry_count, next_retry_at, created_at, updated_at, content)
   SELECT x.id, x.kept_id, x.payment_link_id, x.links_organization, x.sync_type, x.status, x.rank, 'duplicate', x.xero_invoice_id, x.xero_payment_id,
-         (SELECT to_jsonb(host) FROM (SELECT {host_columns}) host)
+         x.request_payload, x.response_payload, x.error_message, x.retry_count, x.next_retry_at, x.created_at, x.updated_at, {other_columns}
     FROM (SELECT * FROM lying UNION ALL SELECT * FROM moved) x
 )
 SELECT (SELECT count(*) FROM losing) - (SELECT count(*) FROM lying) - (SELECT count(*) FROM moved) AS missing

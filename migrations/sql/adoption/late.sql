@@ -15,9 +15,10 @@ removed AS (
   DELETE FROM public.xero_syncs s USING ranked r WHERE s.id = r.id AND r.rank > 1 RETURNING s.*, r.rank, r.kept_id
 ),
 archived AS (
-  INSERT INTO paymentsync.xero_syncs_archive (sync_id, kept_sync_id, payment_link_id, organization_id, sync_type, status, rank, reason, xero_invoice_id, xero_payment_id, content)
+  INSERT INTO paymentsync.xero_syncs_archive (sync_id, kept_sync_id, payment_link_id, organization_id, sync_type, status, rank, reason, xero_invoice_id, xero_payment_id,
+         request_payload, response_payload, error_message, retry_count, next_retry_at, created_at, updated_at, content)
   SELECT x.id, x.kept_id, x.payment_link_id, x.organization_id, x.sync_type, x.status, x.rank, 'inserted during the adoption', x.xero_invoice_id, x.xero_payment_id,
-         (SELECT to_jsonb(host) FROM (SELECT {host_columns}) host)
+         x.request_payload, x.response_payload, x.error_message, x.retry_count, x.next_retry_at, x.created_at, x.updated_at, {other_columns}
     FROM removed x
 )
 SELECT count(*) FROM removed

@@ -42,8 +42,9 @@ BEGIN
   UPDATE public.xero_syncs SET status = 'FAILED' WHERE status = 'RETRYING' AND attempt > 0;
 
   INSERT INTO public.xero_syncs
-  SELECT (jsonb_populate_record(NULL::public.xero_syncs, a.content || jsonb_build_object('id', a.sync_id, 'payment_link_id', a.payment_link_id, 'sync_type', a.sync_type, 'status', a.status,
-           'xero_invoice_id', a.xero_invoice_id, 'xero_payment_id', a.xero_payment_id, 'released', jsonb_build_array(), 'attempt', 0))).* FROM paymentsync.xero_syncs_archive a
+  SELECT (jsonb_populate_record(NULL::public.xero_syncs, coalesce(a.content, '{}') || jsonb_build_object('id', a.sync_id, 'payment_link_id', a.payment_link_id, 'sync_type', a.sync_type, 'status', a.status,
+           'xero_invoice_id', a.xero_invoice_id, 'xero_payment_id', a.xero_payment_id, 'request_payload', a.request_payload, 'response_payload', a.response_payload, 'error_message', a.error_message,
+           'retry_count', a.retry_count, 'next_retry_at', a.next_retry_at, 'created_at', a.created_at, 'updated_at', a.updated_at, 'released', jsonb_build_array(), 'attempt', 0))).* FROM paymentsync.xero_syncs_archive a
    WHERE a.reason IN ('duplicate', 'inserted during the adoption') AND a.sync_id <> a.kept_sync_id;
   GET DIAGNOSTICS put_back = ROW_COUNT;
   INSERT INTO paymentsync.restore_counts VALUES (put_back, set_back, still, removed);
@@ -54,5 +55,5 @@ ALTER TABLE public.xero_syncs
   DROP COLUMN open_request_id, DROP COLUMN absent_since, DROP COLUMN released, DROP COLUMN shared_id, DROP COLUMN failure_kind, DROP COLUMN failure_code, DROP COLUMN due_because,
   DROP COLUMN attempt, DROP COLUMN lease_owner, DROP COLUMN lease_expires_at,
   RESET (fillfactor, autovacuum_enabled, autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor);
-DROP INDEX IF EXISTS public.xero_syncs_newest, public.xero_syncs_claimed;
+DROP INDEX IF EXISTS public.xero_syncs_newest, public.xero_syncs_contradictions, public.payment_links_cancelled;
 COMMENT ON TABLE public.xero_syncs IS NULL;

@@ -1,20 +1,13 @@
 -- Fills the rows that stay, makes those that are missing, and writes the work list, for the links of some pages.
-WITH link AS MATERIALIZED (
-  SELECT l.link_id, l.organization_id, l.provider, l.amount, l.currency, l.complete, l.link_status, l.customer, l.short_code, l.first_at, l.naming,
-         l.invoice_becomes, l.invoice_sync, l.invoice_place, l.invoice_was, l.invoice_id, l.several_invoices, l.shared_invoice,
-         l.payment_becomes, l.payment_sync, l.payment_place, l.payment_was, l.payment_id, l.several_payments, l.shared_payment,
+WITH side AS (
+  SELECT l.link_id, l.organization_id, l.provider, l.amount, l.currency, l.complete, l.link_status, l.customer, l.short_code, l.first_at, l.naming, v.*,
          l.link_status <> 'PAID' AND l.invoice_id IS NULL AND l.payment_id IS NULL
          AND coalesce(l.invoice_becomes, 'legacy.incomplete') = 'legacy.incomplete' AND coalesce(l.payment_becomes, 'legacy.incomplete') = 'legacy.incomplete' AS untouched
-    FROM paymentsync.adoption_links l WHERE l.first_place >= $1 AND l.first_place < $2
-),
-side AS (
-  SELECT l.invoice_sync AS sync_id, l.link_id, 'INVOICE'::"XeroSyncType" AS sync_type, l.invoice_place AS place, l.invoice_was AS was, l.invoice_becomes AS decided, l.invoice_id AS xero_id,
-         l.several_invoices AS several, l.shared_invoice AS shared, l.organization_id, l.provider, l.amount, l.currency, l.complete, l.link_status, l.customer, l.short_code, l.first_at, l.naming, l.untouched
-    FROM link l WHERE l.invoice_becomes IS NOT NULL
-  UNION ALL
-  SELECT l.payment_sync, l.link_id, 'PAYMENT', l.payment_place, l.payment_was, l.payment_becomes, l.payment_id,
-         l.several_payments, l.shared_payment, l.organization_id, l.provider, l.amount, l.currency, l.complete, l.link_status, l.customer, l.short_code, l.first_at, l.naming, l.untouched
-    FROM link l WHERE l.payment_becomes IS NOT NULL
+    FROM paymentsync.adoption_links l
+    CROSS JOIN LATERAL (VALUES ('INVOICE'::"XeroSyncType", l.invoice_sync, l.invoice_place, l.invoice_was, l.invoice_becomes, l.invoice_id, l.several_invoices, l.shared_invoice),
+                               ('PAYMENT', l.payment_sync, l.payment_place, l.payment_was, l.payment_becomes, l.payment_id, l.several_payments, l.shared_payment))
+                       v(sync_type, sync_id, place, was, decided, xero_id, several, shared)
+   WHERE l.first_place >= $1 AND l.first_place < $2 AND v.decided IS NOT NULL
 ),
 fate AS (
   SELECT s.*, CASE WHEN s.shared AND s.decided = 'settings.missing' THEN 'legacy.shared_id' ELSE s.decided END AS becomes,
@@ -30,7 +23,7 @@ told AS MATERIALIZED (
                 'contact', f.customer, 'amount', f.amount::text, 'currency', f.currency, 'from', f.earliest, 'to', f.latest))
            -- Never tried and not paid: its payment is yet to come, and the first one.
            WHEN f.becomes = 'legacy.incomplete' AND f.untouched THEN jsonb_build_object('occurredAt', f.first_at, 'awaitsConfirmation', true)
-           ELSE jsonb_build_object('occurredAt', f.first_at) END AS known,
+           WHEN f.was IS DISTINCT FROM 'SUCCESS' OR f.xero_id IS NULL THEN jsonb_build_object('occurredAt', f.first_at) END AS known,
          CASE f.becomes
            WHEN 'settings.missing' THEN 'The organisation has no booking settings. PUT /api/organizations/' || f.organization_id || ' with its accounts; the sync then goes on by itself.'
            WHEN 'legacy.duplicate_documents' THEN 'Before the adoption this link was booked more than once: several documents are in Xero. See the work list; void all but one in Xero, then resolve with the id that stays.'
@@ -40,25 +33,25 @@ told AS MATERIALIZED (
            WHEN 'legacy.payment_unknown' THEN 'Its invoice is in Xero, but no payment id was kept. Xero is asked once whether the invoice carries the payment; nothing is sent.'
            WHEN 'legacy.incomplete' THEN CASE WHEN f.untouched THEN format('It was never tried, and its link was not paid: it is %s. The confirmation of a payment books it, whenever that comes; if none will, mark it failed.', f.link_status)
              ELSE format('It was never tried, and cannot be booked: the link is %s%s. Resolve it: requeue once the link is paid, or mark it failed.', coalesce(f.link_status, 'gone'), CASE WHEN f.complete THEN '' ELSE ' and has no payment method, or no amount and currency that can be booked' END) END
-         END AS message
-    FROM fate f LEFT JOIN {tenants} t ON t.organization_id = f.organization_id
+         END AS message,
+         coalesce(s.ctid, m.ctid) AS lies_at,
+         coalesce(s.error_message, m.error_message) AS error_was, coalesce(s.retry_count, m.retry_count) AS retries_were, coalesce(s.next_retry_at, m.next_retry_at) AS retry_was_at,
+         coalesce(s.updated_at, m.updated_at) AS updated_was_at, coalesce(s.request_payload, m.request_payload) AS payload_was
+    FROM fate f
+    LEFT JOIN {tenants} t ON t.organization_id = f.organization_id
+    -- By place, as the losing rows were found; and the few that the host moved since they were judged, by id.
+    LEFT JOIN public.xero_syncs s ON s.ctid = f.place AND s.id = f.sync_id
+    LEFT JOIN public.xero_syncs m ON m.id = CASE WHEN s.id IS NULL THEN f.sync_id END
 ),
--- By place, as the losing rows were found.
-lying AS MATERIALIZED (
-  SELECT t.*, s.ctid AS lies_at, s.error_message, s.retry_count, s.next_retry_at, s.updated_at, s.request_payload
-    FROM told t JOIN public.xero_syncs s ON s.ctid = t.place AND s.id = t.id
-),
-elsewhere AS MATERIALIZED (
-  SELECT t.*, s.ctid AS lies_at, s.error_message, s.retry_count, s.next_retry_at, s.updated_at, s.request_payload
-    FROM told t JOIN public.xero_syncs s ON s.id = t.id
-   WHERE (SELECT count(*) FROM told t WHERE t.was IS NOT NULL) > (SELECT count(*) FROM lying) AND t.was IS NOT NULL AND t.id NOT IN (SELECT l.id FROM lying l)
-),
+-- Finished rows first: they can grow where they lie, as long as there is room, and no index is touched.
 staying AS NOT MATERIALIZED (
-  SELECT * FROM lying UNION ALL SELECT * FROM elsewhere
+  SELECT * FROM told t WHERE t.was = 'SUCCESS' AND t.lies_at IS NOT NULL
+  UNION ALL
+  SELECT * FROM told t WHERE t.was <> 'SUCCESS' AND t.lies_at IS NOT NULL
 ),
 remembered AS (
   INSERT INTO paymentsync.xero_syncs_before_adoption (sync_id, status, error_message, retry_count, next_retry_at, updated_at, request_payload)
-  SELECT k.id, k.was, k.error_message, k.retry_count, k.next_retry_at, k.updated_at, k.request_payload FROM staying k WHERE k.was <> 'SUCCESS'
+  SELECT t.id, t.was, t.error_was, t.retries_were, t.retry_was_at, t.updated_was_at, t.payload_was FROM told t WHERE t.was IS DISTINCT FROM 'SUCCESS'
 ),
 kept AS (
   UPDATE public.xero_syncs s
@@ -83,9 +76,6 @@ made AS (
          CASE WHEN t.sync_type = 'INVOICE' THEN t.xero_id END, CASE WHEN t.sync_type = 'PAYMENT' THEN t.xero_id END, CASE WHEN t.shared THEN t.xero_id END, t.known,
          CASE WHEN t.status = 'FAILED' THEN 'NEEDS_ACTION' END, t.code, t.message, t.first_at, paymentsync.now()
     FROM told t WHERE t.was IS NULL
-),
-made_remembered AS (
-  INSERT INTO paymentsync.xero_syncs_before_adoption (sync_id) SELECT t.id FROM told t WHERE t.was IS NULL
 ),
 -- Each about one row, there or made: whoever decides gives that row its document.
 listed AS (

@@ -84,7 +84,7 @@ sealed partial class LegacyPayments(NpgsqlDataSource database, XeroConnections c
         {
             await queue.CompleteAsync(session.Organisation, results, session.Owner, new RequestOutcome(null, session.TenantId, "LOOKED", null, null, null), CancellationToken.None);
         }
-        catch (PostgresException taken) when (taken is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "xero_syncs_payment_id_unique" })
+        catch (PostgresException taken) when (taken is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "xero_syncs_own_id_unique" })
         {
             if (results is [var alone])
                 return await CompleteAsync(session, [await TakenAsync(session, alone)]);
@@ -100,7 +100,10 @@ sealed partial class LegacyPayments(NpgsqlDataSource database, XeroConnections c
 
     async Task<SyncResult> TakenAsync(XeroSession session, SyncResult result)
     {
-        await using var command = database.CreateCommand("SELECT payment_link_id FROM xero_syncs WHERE organization_id = $1 AND sync_type = 'PAYMENT' AND xero_payment_id = $2 AND shared_id IS NULL");
+        await using var command = database.CreateCommand("""
+            SELECT payment_link_id FROM xero_syncs
+             WHERE organization_id = $1 AND sync_type = 'PAYMENT' AND (CASE sync_type WHEN 'INVOICE' THEN xero_invoice_id ELSE xero_payment_id END) = $2 AND shared_id IS NULL
+            """);
         command.Parameters.AddWithValue(session.Organisation);
         command.Parameters.AddWithValue(result.XeroPaymentId!);
         var other = await command.ExecuteScalarAsync();

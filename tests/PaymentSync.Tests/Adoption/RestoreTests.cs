@@ -12,10 +12,11 @@ namespace PaymentSync.Tests.Adoption;
 public sealed class RestoreTests(PostgresServer server)
 {
     const string HostRows = """
-        SELECT concat_ws(' ', id, payment_link_id, sync_type, status, retry_count, next_retry_at, created_at, updated_at, error_message, request_payload::text) FROM xero_syncs ORDER BY 1
+        SELECT concat_ws(' ', id, payment_link_id, sync_type, status, retry_count, next_retry_at, created_at, updated_at, error_message, request_payload::text, response_payload::text, operators_note) FROM xero_syncs ORDER BY 1
         """;
     const string HostColumns = "SELECT attname::text || ' ' || atttypid::regtype FROM pg_attribute WHERE attrelid = 'xero_syncs'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY 1";
 
+    const string Indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1";
     const string Ids = "SELECT payment_link_id || ' ' || sync_type || ' ' || CASE sync_type WHEN 'INVOICE' THEN xero_invoice_id ELSE xero_payment_id END FROM xero_syncs";
 
     [Fact]
@@ -24,6 +25,8 @@ public sealed class RestoreTests(PostgresServer server)
         var legacy = LegacyDatabase.Random(firstSeed: 5000, seeds: 4, linksEach: 40);
         await using var database = await server.CreateEmptyDatabaseAsync();
         await legacy.FillAsync(database.ConnectionString);
+        await database.ExecuteAsync("ALTER TABLE xero_syncs ADD COLUMN operators_note text; UPDATE xero_syncs SET operators_note = 'seen ' || id, response_payload = jsonb_build_object('of', id) WHERE id::text < '8'");
+        var indexes = await database.QueryAsync(Indexes, reader => reader.GetString(0));
         var columns = await database.QueryAsync(HostColumns, reader => reader.GetString(0));
         var before = await database.QueryAsync(HostRows, reader => reader.GetString(0));
         await LegacyDatabase.AdoptAsync(database);
@@ -33,6 +36,7 @@ public sealed class RestoreTests(PostgresServer server)
 
         result.PutBack.ShouldBe(legacy.Expect().Removed.Count);
         (await database.QueryAsync(HostColumns, reader => reader.GetString(0))).ShouldBe(columns);
+        (await database.QueryAsync(Indexes, reader => reader.GetString(0))).ShouldBe(indexes);
         var after = await database.QueryAsync(HostRows, reader => reader.GetString(0));
         // Every row as it was, but those that became SUCCESS by an id that another row of their link held; and rows made for such an id stay.
         before.Except(after, StringComparer.Ordinal).Count().ShouldBe((int)await database.ScalarAsync<long>(

@@ -142,9 +142,9 @@ public sealed class GuardsTests(PostgresServer server)
     }
 
     [Theory]
-    [InlineData("INVOICE", "xero_syncs_invoice_id_unique")]
-    [InlineData("PAYMENT", "xero_syncs_payment_id_unique")]
-    public async Task Two_rows_never_point_to_one_document(string type, string index)
+    [InlineData("INVOICE")]
+    [InlineData("PAYMENT")]
+    public async Task Two_rows_never_point_to_one_document(string type)
     {
         var (database, link) = await GivenAsync();
         await using var _ = database;
@@ -154,7 +154,7 @@ public sealed class GuardsTests(PostgresServer server)
             await database.ExecuteAsWriterAsync("UPDATE xero_syncs SET xero_invoice_id = 'same'");
         else
             await SyncAsync(database, link, type, "SUCCESS", "pi_1", "same");
-        (await Should.ThrowAsync<PostgresException>(() => SyncAsync(database, other, type, "SUCCESS", "other", "same"))).ConstraintName.ShouldBe(index);
+        (await Should.ThrowAsync<PostgresException>(() => SyncAsync(database, other, type, "SUCCESS", "other", "same"))).ConstraintName.ShouldBe("xero_syncs_own_id_unique");
     }
 
     [Fact]
