@@ -99,6 +99,7 @@ sealed partial class Adoption
     async Task AsideAsync(CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
+        await StepAsync(connection, "tally", () => _locks.RetryAsync(() => TallyAsync(connection, cancellationToken), "the tally", cancellationToken), cancellationToken);
         await StepAsync(connection, "archive", async () =>
         {
             await StatementsAsync(connection, "02_work_list_indexes.sql", cancellationToken);

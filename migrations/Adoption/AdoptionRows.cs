@@ -9,7 +9,7 @@ namespace PaymentSync.Migrations;
 sealed partial class Adoption
 {
     const int FirstBatch = 8;
-    const int LargestBatch = 256;
+    const int LargestBatch = 512;
     // Rows of a batch are locked until it is committed, and a statement of the host may wait for one of them.
     static readonly TimeSpan LongBatch = TimeSpan.FromMilliseconds(300);
 
@@ -47,9 +47,16 @@ sealed partial class Adoption
             SELECT s.step, r.range, (r.range - 1) * p.pages / {_options.Workers}, r.range * p.pages / {_options.Workers}
               FROM (SELECT pg_relation_size('public.xero_syncs') / current_setting('block_size')::integer + 1 AS pages) p, (VALUES ('duplicates'), ('rows')) s(step), generate_series(1, {_options.Workers}) r(range);
             """, cancellationToken);
+    }
+
+    /// <summary>What was decided, counted for the report. In one transaction with the step, since it is added to what else is counted.</summary>
+    static async Task TallyAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await using var count = new NpgsqlCommand($"WITH marked AS (SELECT * FROM paymentsync.adoption_links), {SqlFile.Read("adoption/count.sql")}", connection);
-        await using var keep = new NpgsqlCommand("UPDATE paymentsync.adoption SET tally = $1", connection) { Parameters = { Json(await CountsAsync(count)) } };
-        await keep.ExecuteNonQueryAsync(cancellationToken);
+        await AddTallyAsync(connection, await CountsAsync(count), cancellationToken);
+        await ExecuteAsync(connection, Done("tally"), cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
     }
 
     string Part(string link, int part) => $"(uuid_hash({link}) & 2147483647) % {_options.Workers} = {part}";
@@ -158,11 +165,9 @@ sealed partial class Adoption
     static async Task AddTallyAsync(NpgsqlConnection connection, Dictionary<string, long> counted, CancellationToken cancellationToken)
     {
         await using var record = new NpgsqlCommand("UPDATE paymentsync.adoption SET tally = paymentsync.add_tally(tally, $1)", connection);
-        record.Parameters.Add(Json(counted));
+        record.Parameters.Add(new() { Value = JsonSerializer.Serialize(counted), NpgsqlDbType = NpgsqlDbType.Jsonb });
         await record.ExecuteNonQueryAsync(cancellationToken);
     }
-
-    static NpgsqlParameter Json(Dictionary<string, long> counted) => new() { Value = JsonSerializer.Serialize(counted), NpgsqlDbType = NpgsqlDbType.Jsonb };
 
     internal static async Task<Dictionary<string, long>> CountsAsync(NpgsqlCommand command)
     {

@@ -22,7 +22,10 @@ static class AdoptionVerifications
               SELECT payment_link_id, 'p', btrim(xero_payment_id) FROM paymentsync.xero_syncs_archive WHERE btrim(xero_payment_id) <> '') ids
             """, report.XeroIds, null),
         new("rows still RETRYING or due without a document",
-            "SELECT count(*) FROM xero_syncs WHERE status = 'RETRYING' OR (next_retry_at IS NOT NULL AND document_number IS NULL)", 0, null),
+            """
+            SELECT (SELECT count(*) FROM xero_syncs WHERE status = 'RETRYING')
+                 + (SELECT count(*) FROM xero_syncs WHERE status IN ('PENDING', 'FAILED') AND next_retry_at IS NOT NULL AND document_number IS NULL)
+            """, 0, null),
         new("open items of the work list",
             "SELECT count(*) FROM paymentsync.recovery_items i JOIN paymentsync.adoption a ON a.report_id = i.report_id WHERE i.status = 'OPEN'", report.WorkListItems, null),
     ];

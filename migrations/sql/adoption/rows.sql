@@ -14,8 +14,9 @@ fate AS (
          (s.first_at - interval '3 days')::date AS earliest, (s.first_at + interval '3 days')::date AS latest
     FROM side s
 ),
+-- What is asked of every row comes first: a row of this list is read from its beginning to the last column that is asked for.
 told AS MATERIALIZED (
-  SELECT f.*, coalesce(f.sync_id, gen_random_uuid()) AS id,
+  SELECT f.was, coalesce(s.ctid, m.ctid) AS lies_at, coalesce(f.sync_id, gen_random_uuid()) AS id, f.becomes, f.xero_id, f.several, f.shared, f.sync_type, f.organization_id, f.provider, f.amount, f.currency,
          (CASE f.becomes WHEN 'SUCCESS' THEN 'SUCCESS' WHEN 'waiting.invoice' THEN 'PENDING' ELSE 'FAILED' END)::"XeroSyncStatus" AS status,
          nullif(f.becomes, 'SUCCESS') AS code,
          CASE WHEN f.xero_id IS NOT NULL THEN t.tenant_id END AS tenant_id,
@@ -34,9 +35,9 @@ told AS MATERIALIZED (
            WHEN 'legacy.incomplete' THEN CASE WHEN f.untouched THEN format('It was never tried, and its link was not paid: it is %s. The confirmation of a payment books it, whenever that comes; if none will, mark it failed.', f.link_status)
              ELSE format('It was never tried, and cannot be booked: the link is %s%s. Resolve it: requeue once the link is paid, or mark it failed.', coalesce(f.link_status, 'gone'), CASE WHEN f.complete THEN '' ELSE ' and has no payment method, or no amount and currency that can be booked' END) END
          END AS message,
-         coalesce(s.ctid, m.ctid) AS lies_at,
          coalesce(s.error_message, m.error_message) AS error_was, coalesce(s.retry_count, m.retry_count) AS retries_were, coalesce(s.next_retry_at, m.next_retry_at) AS retry_was_at,
-         coalesce(s.updated_at, m.updated_at) AS updated_was_at, coalesce(s.request_payload, m.request_payload) AS payload_was
+         coalesce(s.updated_at, m.updated_at) AS updated_was_at, coalesce(s.request_payload, m.request_payload) AS payload_was,
+         f.link_id, f.first_at, f.customer, f.short_code, f.naming
     FROM fate f
     LEFT JOIN {tenants} t ON t.organization_id = f.organization_id
     -- By place, as the losing rows were found; and the few that the host moved since they were judged, by id.

@@ -67,6 +67,7 @@ sealed class MigrateProgress(TextWriter log) : IDisposable
         "indexes" => "Building indexes",
         "checks" => "Checking every row",
         "guards" => "Setting up the guards",
+        "tally" => "Counting what was decided",
         "totals" => "Counting what was booked before",
         _ => "Verifying",
     };

@@ -65,6 +65,7 @@ public sealed class BrokenOffTests(PostgresServer server)
     [InlineData("checks")]
     [InlineData("guards")]
     [InlineData("totals")]
+    [InlineData("tally")]
     [InlineData("report")]
     public async Task Broken_off_by_the_database_in_the_middle_of_a_step_it_goes_on(string step)
     {
