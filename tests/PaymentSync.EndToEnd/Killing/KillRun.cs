@@ -72,7 +72,11 @@ sealed class KillRun(Deployment deployment, KillGate gate, Random chance)
             var already = tries.GetValueOrDefault(point);
             // What only recovery does is done where the life before broke off; and one that did not reach its point ended in peace.
             if (already > 0 && tries.Where(entry => entry.Value == Done && LeavesMuch(entry.Key)).Select(entry => entry.Key).ToList() is { Count: > 0 } leaving)
-                await CycleAsync(leaving[chance.Next(leaving.Count)], hit: 1);
+            {
+                var leaver = leaving[chance.Next(leaving.Count)];
+                if (await CycleAsync(leaver, hit: 1))
+                    Deployment.Say($"    kill {Kills}, to leave something behind: {leaver}");
+            }
             // Somewhere in the middle of its work, where it comes there often enough; else at its first hit.
             var hit = already == 0 ? 1 + chance.Next(Math.Clamp(gate.Seen[point.What] / _cycles, 1, 4)) : 1;
             var killed = await CycleAsync(point, hit, tokensEnded: already > 0);

@@ -85,6 +85,10 @@ public sealed class BrokenOffTests(PostgresServer server)
         report.Holds.ShouldBeTrue(report.ToText());
         (await LegacyDatabase.FoundAsync(database)).ShouldBe(legacy.Expect().Expected);
         (await database.ScalarAsync<long>("SELECT count(*) FROM pg_index WHERE NOT indisvalid")).ShouldBe(0);
+        // What an adoption sets for its own time only is set back.
+        await using var fresh = await server.CreateDatabaseAsync();
+        const string settings = "SELECT string_agg(o, ' ' ORDER BY o) FROM pg_class c CROSS JOIN unnest(c.reloptions) o WHERE c.oid = 'xero_syncs'::regclass";
+        (await database.ScalarAsync<string>(settings)).ShouldBe(await fresh.ScalarAsync<string>(settings));
         (await LegacyDatabase.AdoptAsync(database)).Applied.ShouldBeEmpty();
     }
 

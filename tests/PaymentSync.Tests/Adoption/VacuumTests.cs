@@ -16,7 +16,8 @@ public sealed class VacuumTests
     {
         await using var cluster = await PostgresCluster.StartAsync();
         await using var admin = NpgsqlDataSource.Create(cluster.ConnectionString);
-        await ExecuteAsync(admin, "CREATE DATABASE host", "ALTER SYSTEM SET autovacuum_naptime = '1s'", "SELECT pg_reload_conf()");
+        await using (var create = admin.CreateCommand("CREATE DATABASE host"))
+            await create.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         await using var database = new PostgresDatabase(admin, "host");
         var legacy = LegacyDatabase.Random(firstSeed: 5300, seeds: 4, linksEach: 200);
         await legacy.FillAsync(database.ConnectionString);
@@ -26,9 +27,12 @@ public sealed class VacuumTests
             await database.ExecuteAsync($"ALTER TABLE {table} SET (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0)");
             await database.ExecuteAsync($"UPDATE {table} SET created_at = created_at");
         }
-        while (await database.ScalarAsync<long>("SELECT count(DISTINCT relid) FROM pg_stat_progress_vacuum WHERE relid IN ('payment_links'::regclass, 'xero_syncs'::regclass)") < 2)
-            await Task.Delay(50, TestContext.Current.CancellationToken);
-        await ExecuteAsync(admin, "ALTER SYSTEM RESET autovacuum_naptime", "SELECT pg_reload_conf()");
+        await database.ExecuteAsync("ALTER SYSTEM SET autovacuum_naptime = '1s'");
+        await database.ExecuteAsync("SELECT pg_reload_conf()");
+        await World.EventuallyAsync(async () => await database.ScalarAsync<long>("SELECT count(DISTINCT relid) FROM pg_stat_progress_vacuum WHERE relid IN ('payment_links'::regclass, 'xero_syncs'::regclass)") == 2,
+            "the server vacuums both tables", TimeSpan.FromMinutes(1));
+        await database.ExecuteAsync("ALTER SYSTEM RESET autovacuum_naptime");
+        await database.ExecuteAsync("SELECT pg_reload_conf()");
         var before = await database.ScalarAsync<long>(Vacuums);
         long? whenItsTablesWereLocked = null;
 
@@ -40,14 +44,5 @@ public sealed class VacuumTests
 
         report.Holds.ShouldBeTrue(report.ToText());
         whenItsTablesWereLocked.ShouldBe(before, "neither was waited for");
-    }
-
-    static async Task ExecuteAsync(NpgsqlDataSource server, params string[] statements)
-    {
-        foreach (var statement in statements)
-        {
-            await using var command = server.CreateCommand(statement);
-            await command.ExecuteNonQueryAsync();
-        }
     }
 }
