@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -40,9 +41,10 @@ public static class Migrator
         var pending = await PendingAsync(connectionString, cancellationToken);
         foreach (var migration in pending)
             await log.WriteLineAsync($"Applying {migration}");
+        var began = Stopwatch.GetTimestamp();
         if (pending.Count > 0)
             await ApplyAsync(connectionString, target: null, log, cancellationToken);
-        var report = state is AdoptionState.Legacy or AdoptionState.Begun ? await adoption.FinishAsync(cancellationToken) : null;
+        var report = state is AdoptionState.Legacy or AdoptionState.Begun ? await adoption.FinishAsync(Stopwatch.GetElapsedTime(began), cancellationToken) : null;
         await log.WriteLineAsync(before.Count == 0 ? "The database is up to date." : $"Applied {before.Count} migrations.");
         return new MigrateResult(before, report);
     }

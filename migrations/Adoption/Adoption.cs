@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using Npgsql;
 
 namespace PaymentSync.Migrations;
@@ -117,19 +119,25 @@ sealed partial class Adoption
     }
 
     /// <summary>After the last migration: looks whether what was promised holds, and keeps the report.</summary>
-    internal async Task<AdoptionReport> FinishAsync(CancellationToken cancellationToken)
+    /// <param name="migrations">How long the migrations took that came after the clean-up.</param>
+    internal async Task<AdoptionReport> FinishAsync(TimeSpan migrations, CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
         Tell("report");
+        var began = Stopwatch.GetTimestamp();
         var verified = AdoptionReport.OfAsync(connection, _connectionString, cancellationToken);
         await Task.WhenAll(verified, BesideAsync("ANALYZE xero_syncs, paymentsync.xero_syncs_archive, paymentsync.recovery_items", cancellationToken));
-        var report = (await verified) with { Seconds = await ScalarAsync<double>(connection, "SELECT extract(epoch FROM paymentsync.now() - started_at)::float8 FROM paymentsync.adoption", cancellationToken) };
+        var report = (await verified) with
+        {
+            Seconds = await ScalarAsync<double>(connection, "SELECT extract(epoch FROM paymentsync.now() - started_at)::float8 FROM paymentsync.adoption", cancellationToken),
+            Steps = [.. await StepsAsync(connection, cancellationToken), new("later migrations", migrations.TotalSeconds), new("verification", Stopwatch.GetElapsedTime(began).TotalSeconds)],
+        };
         await InTransactionAsync(connection, "letting tables be vacuumed again", cancellationToken, """
             ALTER TABLE xero_syncs RESET (autovacuum_enabled), SET (fillfactor = 80);
             ALTER TABLE paymentsync.xero_syncs_archive RESET (autovacuum_enabled);
             ALTER TABLE paymentsync.xero_syncs_before_adoption RESET (autovacuum_enabled);
             ALTER TABLE paymentsync.recovery_items RESET (autovacuum_enabled);
-            DROP TABLE IF EXISTS paymentsync.adoption_links, paymentsync.adoption_shared, paymentsync.adoption_inserted;
+            DROP TABLE IF EXISTS paymentsync.adoption_links, paymentsync.adoption_shared, paymentsync.adoption_inserted CASCADE;
             """);
         await using var finish = new NpgsqlCommand("""
             WITH kept AS (UPDATE paymentsync.adoption SET finished_at = paymentsync.now(), report = $1 RETURNING report_id, report)
@@ -149,8 +157,20 @@ sealed partial class Adoption
         if (await ScalarAsync<bool>(connection, $"SELECT EXISTS (SELECT 1 FROM paymentsync.adoption_steps WHERE step = '{step}')", cancellationToken))
             return;
         Tell(step);
+        var began = Stopwatch.GetTimestamp();
         await run();
-        await ExecuteAsync(connection, alsoRecord + Done(step), cancellationToken);
+        await ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture,
+            $"{alsoRecord}{Done(step)}UPDATE paymentsync.adoption_steps SET seconds = {Stopwatch.GetElapsedTime(began).TotalSeconds} WHERE step = '{step}'"), cancellationToken);
+    }
+
+    static async Task<List<AdoptionReport.StepTime>> StepsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var steps = new List<AdoptionReport.StepTime>();
+        await using var command = new NpgsqlCommand("SELECT step, seconds FROM paymentsync.adoption_steps WHERE seconds IS NOT NULL ORDER BY done_at", connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+            steps.Add(new(reader.GetString(0), reader.GetDouble(1)));
+        return steps;
     }
 
     void Tell(string step) => _options.Progress?.Invoke(new AdoptionProgress(step, 0, 0));

@@ -38,7 +38,11 @@ public sealed record AdoptionReport
     public required long InsertedMeanwhile { get; init; }
     public required string Constraint { get; init; }
     public required double Seconds { get; init; }
+    /// <summary>How long each step took, in the order in which they ended; some were done side by side.</summary>
+    public required IReadOnlyList<StepTime> Steps { get; init; }
     public required IReadOnlyList<Verification> Verifications { get; init; }
+
+    public sealed record StepTime(string Name, double Seconds);
 
     /// <param name="Found">Null in a dry run.</param>
     public sealed record Verification(string Question, string Sql, long Expected, long? Found)
@@ -78,6 +82,7 @@ public sealed record AdoptionReport
             InsertedMeanwhile = Count("late"),
             Constraint = constraintWasThere ? "was there already and is valid: taken over" : "built",
             Seconds = 0,
+            Steps = [],
             Verifications = [],
         };
     }
@@ -145,6 +150,9 @@ public sealed record AdoptionReport
             text.AppendLine("Verified");
             foreach (var verification in Verifications)
                 text.AppendLine(CultureInfo.InvariantCulture, $"  {(verification.Holds ? "yes" : "NO ")}  {verification.Question}: {verification.Found:N0} of {verification.Expected:N0}\n       {verification.Sql}");
+            text.AppendLine("Time, some of it side by side");
+            foreach (var step in Steps)
+                text.AppendLine(CultureInfo.InvariantCulture, $"    {step.Name,-56}{step.Seconds,14:0.0} s");
             text.AppendLine(CultureInfo.InvariantCulture, $"Done in {Seconds:0.0} s.");
         }
         return text.ToString();

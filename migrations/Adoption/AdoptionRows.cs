@@ -25,23 +25,30 @@ sealed partial class Adoption
     {
         // What the host inserted since the run began waits for its confirmation; nothing of it was ever tried.
         const string judged = "s.failure_code IS DISTINCT FROM 'waiting.confirmation'";
+        var parts = Enumerable.Range(0, _options.Workers).ToList();
         await InTransactionAsync(connection, "the table of decisions", cancellationToken, $"""
-            DROP TABLE IF EXISTS paymentsync.adoption_links, paymentsync.adoption_shared;
+            DROP TABLE IF EXISTS paymentsync.adoption_links, paymentsync.adoption_shared CASCADE;
             CREATE TABLE paymentsync.adoption_links AS WITH {Decide(judged, "true")} SELECT d.* FROM decided d WITH NO DATA;
-            ALTER TABLE paymentsync.adoption_links ADD COLUMN shared_invoice boolean NOT NULL DEFAULT false, ADD COLUMN shared_payment boolean NOT NULL DEFAULT false, SET (autovacuum_enabled = off);
-            COMMENT ON TABLE paymentsync.adoption_links IS 'What becomes of the rows of each link (adoption/decide.sql), while the clean-up runs.';
-            """);
+            ALTER TABLE paymentsync.adoption_links ADD COLUMN shared_invoice boolean NOT NULL DEFAULT false, ADD COLUMN shared_payment boolean NOT NULL DEFAULT false;
+            COMMENT ON TABLE paymentsync.adoption_links IS 'What becomes of the rows of each link (adoption/decide.sql), while the clean-up runs. In parts, each written by one connection: two that fill one table wait for each other at its end.';
+            CREATE TABLE paymentsync.adoption_shared (id text NOT NULL, kind text NOT NULL);
+            """, string.Concat(parts.Select(part => $"CREATE TABLE paymentsync.adoption_links_{part} () INHERITS (paymentsync.adoption_links) WITH (autovacuum_enabled = off);")));
         // Every row is read, so sorting is cheapest; and ordered as the table is, so that a batch reads and writes neighbouring pages.
-        await Task.WhenAll(Enumerable.Range(0, _options.Workers).Select(part => BesideAsync($"""
+        await Task.WhenAll(parts.Select(part => BesideAsync($"""
             SET enable_nestloop = off; SET enable_hashagg = off; SET enable_hashjoin = off;
-            INSERT INTO paymentsync.adoption_links WITH {Decide($"{judged} AND {Part("s.payment_link_id", part)}", Part("l.id", part))} SELECT d.* FROM decided d ORDER BY d.first_place;
+            INSERT INTO paymentsync.adoption_links_{part} WITH {Decide($"{judged} AND {Part("s.payment_link_id", part)}", Part("l.id", part))} SELECT d.* FROM decided d ORDER BY d.first_place;
+            CREATE INDEX ON paymentsync.adoption_links_{part} (first_place);
+            CREATE INDEX ON paymentsync.adoption_links_{part} (link_id);
+            ANALYZE paymentsync.adoption_links_{part} (first_place);
             """, cancellationToken)));
-        await Task.WhenAll(
-            BesideAsync("CREATE INDEX adoption_links_first_place ON paymentsync.adoption_links (first_place); CREATE INDEX adoption_links_link ON paymentsync.adoption_links (link_id); ANALYZE paymentsync.adoption_links (first_place)", cancellationToken),
-            BesideAsync($"CREATE TABLE paymentsync.adoption_shared AS WITH decided AS (SELECT l.invoice_id, l.payment_id FROM paymentsync.adoption_links l), {SqlFile.Read("adoption/shared.sql")} SELECT t.* FROM twice t", cancellationToken));
+        await Task.WhenAll(((string[])["INVOICE", "PAYMENT"]).Select(kind => BesideAsync($"""
+            INSERT INTO paymentsync.adoption_shared WITH decided AS (SELECT l.invoice_id, l.payment_id FROM paymentsync.adoption_links l), {SqlFile.Read("adoption/shared.sql")} SELECT t.* FROM twice t WHERE t.kind = '{kind}'
+            """, cancellationToken)));
+        await Task.WhenAll(parts.Select(part => BesideAsync($"""
+            UPDATE paymentsync.adoption_links_{part} l SET shared_invoice = true FROM paymentsync.adoption_shared t WHERE t.kind = 'INVOICE' AND t.id = l.invoice_id;
+            UPDATE paymentsync.adoption_links_{part} l SET shared_payment = true FROM paymentsync.adoption_shared t WHERE t.kind = 'PAYMENT' AND t.id = l.payment_id;
+            """, cancellationToken)));
         await ExecuteAsync(connection, $"""
-            UPDATE paymentsync.adoption_links l SET shared_invoice = true FROM paymentsync.adoption_shared t WHERE t.kind = 'INVOICE' AND t.id = l.invoice_id;
-            UPDATE paymentsync.adoption_links l SET shared_payment = true FROM paymentsync.adoption_shared t WHERE t.kind = 'PAYMENT' AND t.id = l.payment_id;
             DELETE FROM paymentsync.adoption_ranges;
             INSERT INTO paymentsync.adoption_ranges (step, range, next_page, end_page)
             SELECT s.step, r.range, (r.range - 1) * p.pages / {_options.Workers}, r.range * p.pages / {_options.Workers}

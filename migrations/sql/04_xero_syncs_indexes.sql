@@ -1,7 +1,7 @@
 -- Each statement runs alone, outside a transaction, and can be repeated: an interrupted CONCURRENTLY leaves an invalid index behind.
--- A document in Xero belongs to one row: an invoice to an INVOICE row, a payment to a PAYMENT row.
+-- A document in Xero belongs to one row: an invoice to an INVOICE row, a payment to a PAYMENT row. Ids are compared byte by byte, and come first: they differ soonest.
 DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_own_id_unique;
-CREATE UNIQUE INDEX CONCURRENTLY xero_syncs_own_id_unique ON xero_syncs (organization_id, sync_type, (CASE sync_type WHEN 'INVOICE' THEN xero_invoice_id ELSE xero_payment_id END))
+CREATE UNIQUE INDEX CONCURRENTLY xero_syncs_own_id_unique ON xero_syncs ((CASE sync_type WHEN 'INVOICE' THEN xero_invoice_id ELSE xero_payment_id END) COLLATE "C", organization_id, sync_type)
   WHERE (CASE sync_type WHEN 'INVOICE' THEN xero_invoice_id ELSE xero_payment_id END) IS NOT NULL AND shared_id IS NULL;
 DROP INDEX CONCURRENTLY IF EXISTS xero_syncs_document_number_unique;
 CREATE UNIQUE INDEX CONCURRENTLY xero_syncs_document_number_unique ON xero_syncs (organization_id, sync_type, document_number)

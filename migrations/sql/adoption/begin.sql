@@ -15,8 +15,9 @@ COMMENT ON COLUMN paymentsync.adoption.tally IS 'What was decided, counted, and 
 INSERT INTO paymentsync.adoption DEFAULT VALUES;
 INSERT INTO paymentsync.recovery_reports (id, trigger, node, started_at) SELECT report_id, 'ADOPTION', 'migrate', started_at FROM paymentsync.adoption;
 
-CREATE TABLE paymentsync.adoption_steps (step text PRIMARY KEY, done_at timestamptz NOT NULL DEFAULT paymentsync.now());
+CREATE TABLE paymentsync.adoption_steps (step text PRIMARY KEY, done_at timestamptz NOT NULL DEFAULT paymentsync.now(), seconds float8);
 COMMENT ON TABLE paymentsync.adoption_steps IS 'What is done; each is recorded in the transaction that did it, or after statements that can be repeated.';
+COMMENT ON COLUMN paymentsync.adoption_steps.seconds IS 'How long it took, of the run that ended it; for the report.';
 
 CREATE TABLE paymentsync.adoption_ranges (
   step text,

@@ -1,12 +1,9 @@
 -- Moves the losing rows of the links of some pages to the archive.
-WITH link AS MATERIALIZED (
-  SELECT l.organization_id, l.invoice_rows, l.invoice_places, l.payment_rows, l.payment_places FROM paymentsync.adoption_links l
-   WHERE l.first_place >= $1 AND l.first_place < $2 AND (l.invoices > 1 OR l.payments > 1)
-),
-losing AS MATERIALIZED (
-  SELECT r.id, r.place, r.rank, l.invoice_rows[1] AS kept_id, l.organization_id FROM link l CROSS JOIN LATERAL unnest(l.invoice_rows, l.invoice_places) WITH ORDINALITY r(id, place, rank) WHERE r.rank > 1
-  UNION ALL
-  SELECT r.id, r.place, r.rank, l.payment_rows[1], l.organization_id FROM link l CROSS JOIN LATERAL unnest(l.payment_rows, l.payment_places) WITH ORDINALITY r(id, place, rank) WHERE r.rank > 1
+WITH losing AS MATERIALIZED (
+  SELECT r.id, r.place, CASE WHEN r.number <= l.invoices THEN r.number ELSE r.number - l.invoices END AS rank,
+         l.rows[CASE WHEN r.number <= l.invoices THEN 1 ELSE l.invoices + 1 END] AS kept_id, l.organization_id
+    FROM paymentsync.adoption_links l CROSS JOIN LATERAL unnest(l.rows, l.places) WITH ORDINALITY r(id, place, number)
+   WHERE l.first_place >= $1 AND l.first_place < $2 AND l.rows IS NOT NULL AND r.number NOT IN (1, l.invoices + 1)
 ),
 -- By place, since it costs a fifth of a search by id; the few that the host moved since they were judged are searched.
 lying AS (

@@ -34,7 +34,8 @@ sealed class RecoveryHealth(NpgsqlDataSource database, IOptions<RecoveryOptions>
         await using var command = database.CreateCommand("""
             SELECT paymentsync.recovering($1),
                    (SELECT count(*)::int FROM (SELECT 1 FROM paymentsync.recovery_items WHERE status = 'OPEN' LIMIT 1000) o),
-                   EXISTS (SELECT 1 FROM xero_syncs WHERE status IN ('PENDING', 'FAILED') AND next_retry_at IS NULL AND status = 'FAILED' AND failure_kind IS NOT NULL)
+                   EXISTS (SELECT 1 FROM xero_syncs WHERE status IN ('PENDING', 'FAILED') AND next_retry_at IS NULL AND document_number IS NOT NULL AND status = 'FAILED' AND failure_kind IS NOT NULL)
+                     OR EXISTS (SELECT 1 FROM xero_syncs WHERE status <> 'SUCCESS' AND document_number IS NULL AND status = 'FAILED' AND next_retry_at IS NULL AND failure_kind IS NOT NULL)
                      OR EXISTS (SELECT 1 FROM paymentsync.events WHERE status IN ('UNMATCHED', 'NEEDS_ACTION', 'QUARANTINED')),
                    (SELECT last_run_at FROM paymentsync.recovery_lease), r.id, r.started_at, r.found, r.done, r.left_to_a_person
               FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT * FROM paymentsync.recovery_reports ORDER BY started_at DESC, id DESC LIMIT 1) r ON true

@@ -16,7 +16,7 @@ static class Scans
     const string Held = "paymentsync.stays_held(s.status, s.failure_code, s.released)";
     const string NotHeld = $"NOT {Held}";
     const string GoneWorker = $"(s.status = 'RETRYING' AND s.lease_expires_at < {Now})";
-    const string Unbuilt = "s.status <> 'SUCCESS' AND (s.document_number IS NULL OR s.amount IS NULL OR s.currency IS NULL OR NOT paymentsync.document_is_readable(s.sync_type, s.request_payload))";
+    const string Unreadable = "(s.amount IS NULL OR s.currency IS NULL OR NOT paymentsync.document_is_readable(s.sync_type, s.request_payload))";
     const string Built = "s.document_number IS NOT NULL";
 
     static Scan Syncs(string kind, string where, string with = "", string known = "NULL::text") => new(kind, $"""
@@ -42,8 +42,8 @@ static class Scans
     public static readonly IReadOnlyList<Scan> All =
     [
         Others(Kinds.RunUnfinished, "'report:' || r.id", $"paymentsync.recovery_reports r WHERE r.ended_at IS NULL AND r.started_at < {Now} - interval '10 minutes'"),
-        Syncs(Kinds.DocumentMissing, $"{Unbuilt} AND s.document_number IS NULL AND (s.next_retry_at IS NOT NULL OR (s.status = 'PENDING' AND s.failure_code IS NULL) OR ({GoneWorker} AND {NotHeld}))"),
-        Syncs(Kinds.DocumentUnreadable, $"{Unbuilt} AND s.document_number IS NOT NULL AND {NotHeld} AND (s.status <> 'RETRYING' OR {GoneWorker})"),
+        Syncs(Kinds.DocumentMissing, $"s.status <> 'SUCCESS' AND s.document_number IS NULL AND (s.next_retry_at IS NOT NULL OR (s.status = 'PENDING' AND s.failure_code IS NULL) OR ({GoneWorker} AND {NotHeld}))"),
+        Syncs(Kinds.DocumentUnreadable, $"s.status <> 'SUCCESS' AND {Built} AND {Unreadable} AND {NotHeld} AND (s.status <> 'RETRYING' OR {GoneWorker})"),
         Syncs(Kinds.LeaseExpired, GoneWorker),
         Others(Kinds.RequestUnfinished, "'request:' || r.id", $"""
             paymentsync.requests r CROSS JOIN LATERAL (
@@ -64,7 +64,7 @@ static class Scans
             CROSS JOIN LATERAL (SELECT count(*) AS done, max(x.response_payload ->> 'invoiceId') AS invoice FROM xero_syncs x
               WHERE x.payment_link_id = s.payment_link_id AND x.sync_type = 'PAYMENT' AND x.status = 'SUCCESS') p
             """, known: "p.invoice"),
-        Syncs(Kinds.IdWithoutSuccess, $"{Resting} AND {Own} IS NOT NULL AND s.failure_kind IS DISTINCT FROM 'NEEDS_ACTION' AND s.failure_code IS DISTINCT FROM 'waiting.invoice' AND {NotHeld} AND {Built}"),
+        Syncs(Kinds.IdWithoutSuccess, $"{Resting} AND (s.xero_invoice_id IS NOT NULL OR s.xero_payment_id IS NOT NULL) AND {Own} IS NOT NULL AND s.failure_kind IS DISTINCT FROM 'NEEDS_ACTION' AND s.failure_code IS DISTINCT FROM 'waiting.invoice' AND {NotHeld} AND {Built}"),
         Syncs(Kinds.PaymentWaitsNeedlessly, $"{Resting} AND s.failure_kind IS NULL AND s.failure_code = 'waiting.invoice' AND s.sync_type = 'PAYMENT' AND {Built} AND i.done > 0",
             "CROSS JOIN LATERAL (SELECT count(*) AS done FROM xero_syncs x WHERE x.payment_link_id = s.payment_link_id AND x.sync_type = 'INVOICE' AND x.status = 'SUCCESS') i"),
         Syncs(Kinds.ConnectionIsBack, $"s.status = 'FAILED' AND s.status <> 'SUCCESS' AND s.failure_code = 'xero.no_connection' AND s.next_retry_at IS NULL AND {Built} AND c.status = 'ACTIVE'",

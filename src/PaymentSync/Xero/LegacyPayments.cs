@@ -102,7 +102,7 @@ sealed partial class LegacyPayments(NpgsqlDataSource database, XeroConnections c
     {
         await using var command = database.CreateCommand("""
             SELECT payment_link_id FROM xero_syncs
-             WHERE organization_id = $1 AND sync_type = 'PAYMENT' AND (CASE sync_type WHEN 'INVOICE' THEN xero_invoice_id ELSE xero_payment_id END) = $2 AND shared_id IS NULL
+             WHERE organization_id = $1 AND sync_type = 'PAYMENT' AND (CASE sync_type WHEN 'INVOICE' THEN xero_invoice_id ELSE xero_payment_id END) COLLATE "C" = $2 AND shared_id IS NULL
             """);
         command.Parameters.AddWithValue(session.Organisation);
         command.Parameters.AddWithValue(result.XeroPaymentId!);
