@@ -8,6 +8,8 @@ namespace PaymentSync.Migrations;
 /// <summary>The clean-up itself: decided once for all links, then done page by page, by several connections, in batches that are one statement and one short transaction.</summary>
 sealed partial class Adoption
 {
+    // More than there are connections, so that none is left alone with a part in which the host is busy.
+    const int Ranges = 16;
     const int FirstBatch = 8;
     const int LargestBatch = 512;
     // Rows of a batch are locked until it is committed, and a statement of the host may wait for one of them.
@@ -51,8 +53,8 @@ sealed partial class Adoption
         await ExecuteAsync(connection, $"""
             DELETE FROM paymentsync.adoption_ranges;
             INSERT INTO paymentsync.adoption_ranges (step, range, next_page, end_page)
-            SELECT s.step, r.range, (r.range - 1) * p.pages / {_options.Workers}, r.range * p.pages / {_options.Workers}
-              FROM (SELECT pg_relation_size('public.xero_syncs') / current_setting('block_size')::integer + 1 AS pages) p, (VALUES ('duplicates'), ('rows')) s(step), generate_series(1, {_options.Workers}) r(range);
+            SELECT s.step, r.range, (r.range - 1) * p.pages / {Ranges}, r.range * p.pages / {Ranges}
+              FROM (SELECT pg_relation_size('public.xero_syncs') / current_setting('block_size')::integer + 1 AS pages) p, (VALUES ('duplicates'), ('rows')) s(step), generate_series(1, {Ranges}) r(range);
             """, cancellationToken);
     }
 
@@ -78,7 +80,7 @@ sealed partial class Adoption
             : "(SELECT NULL::uuid AS organization_id, NULL::text AS tenant_id WHERE false)";
         var batch = SqlFile.Read($"adoption/{step}.sql").Replace("{tenants}", tenants, StringComparison.Ordinal).Replace("{other_columns}", await OtherColumnsAsync(connection, cancellationToken), StringComparison.Ordinal);
         var ranges = new List<(int Range, long Next, long End)>();
-        await using (var read = new NpgsqlCommand("SELECT range, next_page, end_page FROM paymentsync.adoption_ranges WHERE step = $1 ORDER BY range", connection) { Parameters = { new() { Value = step } } })
+        await using (var read = new NpgsqlCommand("SELECT range, next_page, end_page FROM paymentsync.adoption_ranges WHERE step = $1 AND next_page < end_page ORDER BY range", connection) { Parameters = { new() { Value = step } } })
         await using (var reader = await read.ExecuteReaderAsync(cancellationToken))
         {
             while (await reader.ReadAsync(cancellationToken))
@@ -86,20 +88,9 @@ sealed partial class Adoption
         }
         var total = ranges.Sum(range => range.End - range.Next);
         var done = 0L;
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        await Task.WhenAll(ranges.Select(range => Task.Run(async () =>
-        {
-            try
-            {
-                await RangeAsync(step, range.Range, range.Next, range.End, batch, reportId, pages => _options.Progress?.Invoke(new AdoptionProgress(step, Interlocked.Add(ref done, pages), total)), stop.Token);
-            }
-            catch
-            {
-                // The other ranges end after the batch they are at; each has recorded how far it is.
-                await stop.CancelAsync();
-                throw;
-            }
-        }, CancellationToken.None)));
+        // When one fails, the others end after the batch they are at; each has recorded how far it is.
+        await Parallel.ForEachAsync(ranges, new ParallelOptions { MaxDegreeOfParallelism = _options.Workers, CancellationToken = cancellationToken }, async (range, stop) =>
+            await RangeAsync(step, range.Range, range.Next, range.End, batch, reportId, pages => _options.Progress?.Invoke(new AdoptionProgress(step, Interlocked.Add(ref done, pages), total)), stop));
     }
 
     /// <summary>What the row x has in columns that are neither ours nor required of every host, as an expression: null when there are none.</summary>
