@@ -101,6 +101,8 @@ sealed partial class Adoption
     async Task AsideAsync(CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
+        // The other processor has its own work; builders that help each other write all they sort to disk.
+        await ExecuteAsync(connection, "SET max_parallel_maintenance_workers = 0", cancellationToken);
         await StepAsync(connection, "tally", () => _locks.RetryAsync(() => TallyAsync(connection, cancellationToken), "the tally", cancellationToken), cancellationToken);
         await StepAsync(connection, "archive", async () =>
         {

@@ -15,11 +15,11 @@ static class AdoptionVerifications
             """, report.RowsBefore, null),
         new("different Xero ids of all links, in the table or in the archive",
             """
-            SELECT count(*) FROM (
-              SELECT payment_link_id, 'i' AS kind, btrim(xero_invoice_id) AS xero_id FROM xero_syncs WHERE btrim(xero_invoice_id) <> '' UNION
-              SELECT payment_link_id, 'p', btrim(xero_payment_id) FROM xero_syncs WHERE btrim(xero_payment_id) <> '' UNION
-              SELECT payment_link_id, 'i', btrim(xero_invoice_id) FROM paymentsync.xero_syncs_archive WHERE btrim(xero_invoice_id) <> '' UNION
-              SELECT payment_link_id, 'p', btrim(xero_payment_id) FROM paymentsync.xero_syncs_archive WHERE btrim(xero_payment_id) <> '') ids
+            SELECT count(*) FILTER (WHERE xero_id <> '') FROM (
+              SELECT payment_link_id, 'i' AS kind, btrim(xero_invoice_id) AS xero_id FROM xero_syncs WHERE xero_invoice_id IS NOT NULL UNION
+              SELECT payment_link_id, 'p', btrim(xero_payment_id) FROM xero_syncs WHERE xero_payment_id IS NOT NULL UNION
+              SELECT payment_link_id, 'i', btrim(xero_invoice_id) FROM paymentsync.xero_syncs_archive WHERE xero_invoice_id IS NOT NULL UNION
+              SELECT payment_link_id, 'p', btrim(xero_payment_id) FROM paymentsync.xero_syncs_archive WHERE xero_payment_id IS NOT NULL) ids
             """, report.XeroIds, null),
         new("rows still RETRYING or due without a document",
             """
