@@ -16,7 +16,7 @@ public sealed record MigrateOptions
     public Action<AdoptionProgress>? Progress { get; init; }
 }
 
-/// <param name="Step">columns, plan, duplicates, rows, archive, constraint, indexes, checks, guards, totals or report.</param>
+/// <param name="Step">columns, plan, duplicates, rows, tally, archive, totals, constraint, indexes, checks, guards or report.</param>
 /// <param name="Done">Pages of the step that are done; both are 0 where a step has no parts.</param>
 public sealed record AdoptionProgress(string Step, long Done, long Total);
 
