@@ -13,7 +13,7 @@ ranked AS (
 facts AS (
   SELECT r.payment_link_id AS link_id, min(r.place) AS first_place, min(r.created_at) AS first_at,
          array_agg(r.id) AS rows, array_agg(r.place) AS places, array_agg(r.status) AS statuses, array_agg(r.invoice_id) AS invoice_ids, array_agg(r.payment_id) AS payment_ids,
-         count(*)::integer AS all_rows, (count(*) FILTER (WHERE NOT r.is_payment))::integer AS invoices,
+         (count(*) FILTER (WHERE NOT r.is_payment))::integer AS invoices, (count(*) FILTER (WHERE r.is_payment))::integer AS payments,
          min(r.invoice_id) AS invoice_id, coalesce(min(r.invoice_id) <> max(r.invoice_id), false) AS several_invoices,
          min(r.payment_id) AS payment_id, coalesce(min(r.payment_id) <> max(r.payment_id), false) AS several_payments,
          coalesce(bool_or(r.tried) FILTER (WHERE NOT r.is_payment), false) AS invoice_tried,
@@ -71,7 +71,7 @@ decided AS (
          p.invoice_id_after AS invoice_id, p.invoice_id_after IS NOT NULL AND p.own_invoice IS NULL AS invoice_learned, p.several_invoices,
          p.payment_becomes, p.payment_sync, p.places[p.invoices + 1] AS payment_place, p.payment_was,
          p.payment_id_after AS payment_id, p.payment_id_after IS NOT NULL AND p.own_payment IS NULL AS payment_learned, p.several_payments,
-         p.invoices, p.all_rows - p.invoices AS payments,
+         p.invoices, p.payments,
          CASE WHEN p.several_invoices OR p.several_payments THEN
            (SELECT coalesce(min(n.invoice) <> max(n.invoice), false) OR coalesce(min(n.payment) <> max(n.payment), false)
               FROM unnest(p.invoice_ids[:p.invoices], p.payment_ids[:p.invoices]) n(invoice, payment)) ELSE false END AS invoice_group_several,
@@ -87,7 +87,7 @@ decided AS (
                      n.invoice AS "xeroInvoiceId", n.payment AS "xeroPaymentId"
                 FROM unnest(p.rows, p.statuses, p.invoice_ids, p.payment_ids) WITH ORDINALITY n(id, status, invoice, payment, place) WHERE n.invoice IS NOT NULL OR n.payment IS NOT NULL) r) END AS naming,
          -- Of the losing rows there is nothing else to know.
-         CASE WHEN p.invoices > 1 OR p.all_rows - p.invoices > 1 THEN p.rows END AS rows, CASE WHEN p.invoices > 1 OR p.all_rows - p.invoices > 1 THEN p.places END AS places,
+         CASE WHEN p.invoices > 1 OR p.payments > 1 THEN p.rows END AS rows, CASE WHEN p.invoices > 1 OR p.payments > 1 THEN p.places END AS places,
          p.pending::integer AS pending, p.retrying::integer AS retrying, p.success::integer AS success, p.failed::integer AS failed
     FROM payments p
 )
